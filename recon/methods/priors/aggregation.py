@@ -1,0 +1,50 @@
+"""Semi-global aggregation of a matching cost (Hirschmueller, Stereo Processing by Semiglobal Matching, PAMI 2008).
+
+Along each of four paths the cost of a plane is its own plus the cheapest way to come from the neighbour before:
+the same plane, the next plane for a small price, any plane for a large one. The four sums are added.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+EDGE_SENSITIVITY = 12.0
+"""A step of 1/12 in brightness halves the price of a jump: depth edges lie on edges of the photo."""
+
+
+def semi_global_aggregation(
+    cost: Float[Tensor, "d h w"], grey: Float[Tensor, "h w"], small_step: float, large_step: float
+) -> Float[Tensor, "d h w"]:
+    """Sum over the paths right, left, down and up of the aggregated cost."""
+    horizontal = _both_ways(cost.permute(2, 0, 1), grey.T, small_step, large_step)  # (w, d, h)
+    total = horizontal.permute(1, 2, 0).contiguous()
+    del horizontal
+    return total.add_(_both_ways(cost.permute(1, 0, 2), grey, small_step, large_step).permute(1, 0, 2))
+
+
+def _both_ways(
+    cost: Float[Tensor, "t d l"], grey: Float[Tensor, "t l"], small_step: float, large_step: float
+) -> Float[Tensor, "t d l"]:
+    """Forward and backward paths along the first axis, scanned together over all `l` parallel lines."""
+    steps = len(cost)
+    edge = (grey[1:] - grey[:-1]).abs()
+    # (t-1, 2, 1, l): the price of a jump between neighbours, in scanning order of either direction.
+    jump = large_step / (1 + EDGE_SENSITIVITY * torch.stack([edge, edge.flip(0)], dim=1)[:, :, None])
+    jump = jump.clamp_min(1.2 * small_step)
+    ends = torch.stack([cost[0], cost[-1]])
+    summed = torch.zeros(cost.shape, dtype=cost.dtype, device=cost.device)  # contiguous, unlike `cost`
+    summed[0] += ends[0]
+    summed[-1] += ends[1]
+    previous = ends  # (2, d, l)
+    for t in range(1, steps):
+        cheapest = previous.amin(dim=1, keepdim=True)
+        best = torch.minimum(previous, cheapest + jump[t - 1])
+        best[:, 1:] = torch.minimum(best[:, 1:], previous[:, :-1] + small_step)
+        best[:, :-1] = torch.minimum(best[:, :-1], previous[:, 1:] + small_step)
+        # Without the subtraction the sums would grow along the path and lose precision.
+        previous = best.sub_(cheapest)
+        previous[0] += cost[t]
+        previous[1] += cost[steps - 1 - t]
+        summed[t] += previous[0]
+        summed[steps - 1 - t] += previous[1]
+    return summed

@@ -1,0 +1,257 @@
+"""Depth of every train photo by a plane sweep over the others.
+
+For each view: the sources are warped by planes of constant inverse depth, compared with the view (zero-mean
+normalised cross-correlation in two windows, and colour), the cost is smoothed along four paths by semi-global
+aggregation (Hirschmueller, PAMI 2008), and the minimum is refined between the planes. A depth that another
+view confirms is `consistent`; the rest is the smoothest guess and must be trusted less.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from recon.geometry import inside, pixel_centres, project, rays_from_pixels, sample, unproject
+from recon.methods.priors.aggregation import semi_global_aggregation
+from recon.scene import Cameras, Views
+
+
+@dataclass(frozen=True)
+class StereoConfig:
+    """Plane-sweep stereo over the train photos."""
+
+    max_size: int = 512
+    """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
+    max_planes: int = 192
+    """Planes of constant inverse depth, at most; fewer where a plane would move a photo by less than a pixel."""
+    max_sources: int = 4
+    """Photos that each photo is compared with: the nearest ones."""
+    small_window: int = 5
+    """Correlation window that keeps edges, in pixels."""
+    large_window: int = 11
+    """Correlation window that bridges weak texture, in pixels."""
+    small_step_penalty: float = 0.08
+    """Aggregation: the price of moving by one plane between neighbours."""
+    large_step_penalty: float = 0.5
+    """Aggregation: the price of a jump, lowered across edges of the photo."""
+    consistency_planes: float = 3.0
+    """Two views agree when their inverse depths differ by less than this many planes."""
+
+
+@dataclass(frozen=True)
+class StereoPrior:
+    """What stereo knows about the train views, one map each, at the size of the photo."""
+
+    depths: tuple[Float[Tensor, "_h _w"], ...]
+    """z-depth, world units; everywhere positive."""
+    confidences: tuple[Float[Tensor, "_h _w"], ...]
+    """Matching score of the chosen plane, about [-0.5, 1]."""
+    consistent: tuple[Bool[Tensor, "_h _w"], ...]
+    """True where another view sees the same surface."""
+    depth_range: tuple[float, float]
+    """(near, far) that was searched, world units."""
+
+    @property
+    def scale(self) -> float:
+        """Median depth of what is consistent: the unit for lengths in this scene."""
+        depths = torch.cat([d[c] if c.any() else d.flatten() for d, c in zip(self.depths, self.consistent)])
+        return float(depths.median())
+
+
+def compute_stereo(
+    views: Views,
+    depth_range: tuple[float, float],
+    config: StereoConfig,
+    on_view: Callable[[int], None] = lambda index: None,
+) -> StereoPrior:
+    """Depth, confidence and two-view consistency of each view, from the views alone.
+
+    `on_view` is called after each view, for a progress bar."""
+    small = reduce_views(views, config.max_size)
+    inverse_depths = sweep_planes(small.cameras, depth_range, config.max_planes)
+    depths, confidences = [], []
+    for index in range(len(small)):
+        score = matching_score(small, index, inverse_depths, config)
+        depth, confidence = best_depth(score, small.images[index], inverse_depths, config)
+        depths.append(depth)
+        confidences.append(confidence)
+        on_view(index)
+
+    tolerance = config.consistency_planes * float(inverse_depths[1] - inverse_depths[0])
+    consistent = consistency(small.cameras, depths, tolerance)
+    sizes = [(height, width) for width, height in views.sizes]
+    return StereoPrior(
+        depths=tuple(1 / _enlarge(1 / d, s, "bilinear") for d, s in zip(depths, sizes, strict=True)),
+        confidences=tuple(_enlarge(c, s, "bilinear") for c, s in zip(confidences, sizes, strict=True)),
+        consistent=tuple(
+            _enlarge(c.float(), s, "nearest") > 0.5 for c, s in zip(consistent, sizes, strict=True)
+        ),
+        depth_range=depth_range,
+    )
+
+
+def reduce_views(views: Views, max_size: int) -> Views:
+    """The views with photos no larger than `max_size`, their intrinsics scaled along."""
+    images, Ks = [], []
+    for image, K in zip(views.images, views.cameras.Ks, strict=True):
+        height, width = image.shape[:2]
+        factor = min(1.0, max_size / max(height, width))
+        size = (max(1, round(height * factor)), max(1, round(width * factor)))
+        if size != (height, width):
+            image = F.interpolate(image.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
+        images.append(image)
+        # With pixel centres at +0.5 intrinsics scale by the ratio of the sizes, without an offset.
+        Ks.append(K * K.new_tensor([[size[1] / width], [size[0] / height], [1.0]]))
+    sizes = tuple((image.shape[1], image.shape[0]) for image in images)
+    cameras = Cameras(views.cameras.camera_from_world, torch.stack(Ks), sizes)
+    return Views(
+        images=tuple(images),
+        names=views.names,
+        masks=(None,) * len(images),
+        paths=views.paths,
+        focal_priors=views.focal_priors,
+        cameras=cameras,
+    )
+
+
+def sweep_planes(cameras: Cameras, depth_range: tuple[float, float], max_planes: int) -> Float[Tensor, " d"]:
+    """Inverse depths from far to near, evenly spaced: at most a pixel of parallax between two planes."""
+    near, far = depth_range
+    centres = cameras.centres
+    baseline = float((centres[:, None] - centres[None]).norm(dim=-1).max())
+    focal = float(cameras.Ks[:, 0, 0].max())
+    parallax = focal * baseline * (1 / near - 1 / far)
+    count = int(min(max(parallax, 32), max_planes))
+    return torch.linspace(1 / far, 1 / near, count, device=centres.device)
+
+
+def nearest_sources(cameras: Cameras, index: int, count: int) -> list[int]:
+    """The `count` other views whose centres are nearest to that of view `index`."""
+    distance = (cameras.centres - cameras.centres[index]).norm(dim=-1)
+    return [i for i in distance.argsort().tolist() if i != index][:count]
+
+
+def matching_score(
+    views: Views, index: int, inverse_depths: Float[Tensor, " d"], config: StereoConfig
+) -> Float[Tensor, "d h w"]:
+    """How well the sources agree with view `index` at each plane: three quarters of the best source's
+    score, one quarter of the second's, so that a surface hidden from one source still matches."""
+    width, height = views.cameras.sizes[index]
+    first = inverse_depths.new_full((len(inverse_depths), height, width), -torch.inf)
+    second = first.clone()
+    sources = nearest_sources(views.cameras, index, config.max_sources)
+    for source in sources:
+        for start in range(0, len(inverse_depths), PLANES_AT_ONCE):
+            planes = slice(start, start + PLANES_AT_ONCE)
+            score = _plane_scores(views, index, source, inverse_depths[planes], config)
+            second[planes] = torch.maximum(second[planes], torch.minimum(first[planes], score))
+            first[planes] = torch.maximum(first[planes], score)
+    if len(sources) == 1:
+        return first
+    return first.mul_(0.75).add_(second, alpha=0.25)
+
+
+def _plane_scores(
+    views: Views, index: int, source: int, inverse_depths: Float[Tensor, " d"], config: StereoConfig
+) -> Float[Tensor, "d h w"]:
+    """Score of one source at each plane, about [-1, 1]; a fixed low score where the source does not look."""
+    cameras, reference = views.cameras, views.images[index]
+    height, width = reference.shape[:2]
+    rays = rays_from_pixels(pixel_centres(height, width, like=reference), cameras.Ks[index])
+    source_from_reference = cameras.camera_from_world[source] @ cameras.world_from_camera[index]
+    points = rays * (1 / inverse_depths)[:, None, None, None]  # (d, h, w, 3)
+    uv, z = project(points, cameras.Ks[source], source_from_reference)
+    warped = sample(views.images[source], uv).permute(0, 3, 1, 2)  # (d, 3, h, w)
+
+    image = reference.permute(2, 0, 1)[None]
+    grey, warped_grey = image.mean(1), warped.mean(1)
+    correlation = normalised_correlation(grey, warped_grey, config.small_window)
+    correlation = correlation + normalised_correlation(grey, warped_grey, config.large_window)
+    colour = box_mean((image - warped).abs().mean(1), config.small_window)
+    score = 0.5 * correlation - 0.5 * colour
+    return torch.where(inside(uv, z, cameras.sizes[source]), score, UNSEEN_SCORE)
+
+
+UNSEEN_SCORE = -0.2
+"""Below a weak match, above a clear mismatch: a plane that leaves the source's picture is neither."""
+
+PLANES_AT_ONCE = 16
+"""Planes that are warped together; bounds the memory of the sweep."""
+
+
+def box_mean(x: Float[Tensor, "b h w"], window: int) -> Float[Tensor, "b h w"]:
+    """Mean over a square window, the border repeated. Two one-dimensional passes."""
+    radius = window // 2
+    padded = F.pad(x[:, None], (radius, radius, radius, radius), mode="replicate")
+    rows = F.avg_pool2d(padded, (1, window), stride=1)
+    return F.avg_pool2d(rows, (window, 1), stride=1)[:, 0]
+
+
+def normalised_correlation(
+    a: Float[Tensor, "#b h w"], b: Float[Tensor, "b h w"], window: int
+) -> Float[Tensor, "b h w"]:
+    """Zero-mean normalised cross-correlation in a window, in [-1, 1]; near 0 where either is flat."""
+    mean_a, mean_b = box_mean(a, window), box_mean(b, window)
+    variance_a = box_mean(a * a, window) - mean_a * mean_a
+    variance_b = box_mean(b * b, window) - mean_b * mean_b
+    covariance = box_mean(a * b, window) - mean_a * mean_b
+    # 1e-5 is the variance of one grey level of 8 bits: below it a window holds noise.
+    return covariance / (variance_a.clamp_min(1e-5) * variance_b.clamp_min(1e-5)).sqrt()
+
+
+def best_depth(
+    score: Float[Tensor, "d h w"],
+    image: Float[Tensor, "h w 3"],
+    inverse_depths: Float[Tensor, " d"],
+    config: StereoConfig,
+) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
+    """Depth of the plane with the least aggregated cost, refined by a parabola, and that plane's score."""
+    cost = semi_global_aggregation(
+        1 - score, image.mean(-1), config.small_step_penalty, config.large_step_penalty
+    )
+    best = cost.argmin(dim=0)
+    centre = best.clamp(1, len(cost) - 2)
+    before, at, after = (cost.gather(0, (centre + o)[None])[0] for o in (-1, 0, 1))
+    offset = (before - after) / (2 * (before - 2 * at + after)).clamp_min(1e-4)
+    step = inverse_depths[1] - inverse_depths[0]
+    inverse_depth = inverse_depths[centre] + offset.clamp(-0.5, 0.5) * step
+    return 1 / inverse_depth, score.gather(0, best[None])[0]
+
+
+def consistency(
+    cameras: Cameras, depths: list[Float[Tensor, "_h _w"]], tolerance: float
+) -> list[Bool[Tensor, "_h _w"]]:
+    """Where at least one other view has, on the same ray, the same inverse depth within `tolerance`."""
+    consistent = []
+    for i, depth in enumerate(depths):
+        points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
+        agree = torch.zeros_like(depth, dtype=torch.bool)
+        for j in range(len(depths)):
+            if j != i:
+                agree |= sees_same_surface(points, cameras, j, depths[j], tolerance)
+        consistent.append(agree)
+    return consistent
+
+
+def sees_same_surface(
+    points: Float[Tensor, "*b 3"],
+    cameras: Cameras,
+    index: int,
+    depth: Float[Tensor, "h w"],
+    tolerance: float,
+) -> Bool[Tensor, "*b"]:
+    """Whether view `index`, whose depth map is `depth`, sees its surface where the points are."""
+    uv, z = project(points, cameras.Ks[index], cameras.camera_from_world[index])
+    read = sample(depth[..., None], uv, mode="nearest")[..., 0]
+    return inside(uv, z, cameras.sizes[index]) & ((1 / z - 1 / read).abs() < tolerance)
+
+
+def _enlarge(x: Float[Tensor, "_a _b"], size: tuple[int, int], mode: str) -> Float[Tensor, "_c _d"]:
+    """A map resized to (height, width)."""
+    if x.shape == size:
+        return x
+    align = False if mode == "bilinear" else None
+    return F.interpolate(x[None, None], size, mode=mode, align_corners=align)[0, 0]

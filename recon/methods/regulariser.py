@@ -1,0 +1,49 @@
+"""The hooks through which a method acts on the loop. The loop calls all of them and reads no method's name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from recon.gaussians import Gaussians
+from recon.methods.priors.stereo import StereoPrior
+from recon.rendering import Rendering
+from recon.scene import Views
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a hook may know of one step: train views only."""
+
+    progress: float
+    """step / max_steps, in [0, 1)."""
+    index: int
+    """The train view that is fitted in this step."""
+    views: Views
+    stereo: StereoPrior
+    gaussians: Gaussians
+    rendering: Rendering
+    """The Gaussians from that view, as the data term sees them."""
+    render_from: Callable[[Float[Tensor, "4 4"]], Rendering]
+    """Draws the undisturbed Gaussians from another pose with the same intrinsics."""
+    generator: torch.Generator
+    """Random numbers of this step, on the device of the Gaussians."""
+
+
+class Regulariser:
+    """Hooks with neutral defaults; a regulariser overrides those it needs and keeps no state."""
+
+    def opacities(
+        self, opacities: Float[Tensor, " g"], progress: float, generator: torch.Generator
+    ) -> Float[Tensor, " g"]:
+        """Opacities that are drawn in place of the Gaussians' own."""
+        return opacities
+
+    def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
+        """A weighed term to add to the loss, or None in a step without one."""
+        return None
+
+    def after_step(self, moment: Moment) -> None:
+        """Changes to the Gaussians' values after the optimiser's step, without gradient."""

@@ -1,0 +1,30 @@
+"""Rendered depth held to the stereo depth where two views agree on it."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from recon.losses import disparity_loss
+from recon.methods.regulariser import Moment, Regulariser
+
+
+@dataclass(frozen=True)
+class StereoDepthConfig:
+    """Loss on the difference to the stereo depth."""
+
+    weight: float = 0.1
+    """0 switches the loss off."""
+
+
+@dataclass(frozen=True)
+class StereoDepth(Regulariser):
+    config: StereoDepthConfig
+
+    def loss(self, moment: Moment) -> Float[Tensor, ""]:
+        stereo, index = moment.stereo, moment.index
+        near, _ = stereo.depth_range
+        difference = disparity_loss(
+            moment.rendering.depth, stereo.depths[index], stereo.consistent[index], near
+        )
+        return self.config.weight * difference
