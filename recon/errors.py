@@ -1,4 +1,7 @@
-"""The two kinds of failure that are not our bug. Each carries one sentence: what is wrong, the value, what to do."""
+"""The two kinds of failure that are not our bug.
+
+Each carries one sentence: what is wrong, the value, what to do.
+"""
 
 
 class ReconError(Exception):

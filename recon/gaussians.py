@@ -12,7 +12,8 @@ class Gaussians(nn.Module):
     """`g` anisotropic Gaussians with colour as spherical harmonics.
 
     Raw parameters carry other names than the values they stand for: `log_scales`, `logit_opacities`.
-    `quats` are wxyz and need not be of unit length. `sh0` is (g, 1, 3), `shN` (g, k, 3), k = (degree+1)^2 - 1.
+    `quats` are wxyz and need not be of unit length. `sh0` is (g, 1, 3), `shN` (g, k, 3) with
+    k = (degree + 1)^2 - 1.
     """
 
     def __init__(

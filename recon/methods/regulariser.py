@@ -1,4 +1,4 @@
-"""The hooks through which a method acts on the loop. The loop calls all of them and reads no method's name."""
+"""The hooks through which a method acts on the loop: it calls all of them and reads no method's name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

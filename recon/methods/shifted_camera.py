@@ -1,7 +1,7 @@
 """Consistency under a shifted camera (Binocular-Guided 3DGS, Han et al. 2024).
 
-The scene is drawn from a camera moved sideways along its own x axis; warped back by the disparity of the depth
-that is being fitted, the picture must equal the photo. Wrong depth shows as a wrong warp, without any network.
+The scene is drawn from a camera moved sideways along its own x axis; warped back by the disparity of the
+depth that is being fitted, the picture must equal the photo. Wrong depth shows as a wrong warp.
 """
 
 from dataclasses import dataclass

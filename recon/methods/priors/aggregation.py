@@ -1,7 +1,7 @@
-"""Semi-global aggregation of a matching cost (Hirschmueller, Stereo Processing by Semiglobal Matching, PAMI 2008).
+"""Semi-global aggregation of a matching cost (Hirschmueller, PAMI 2008).
 
-Along each of four paths the cost of a plane is its own plus the cheapest way to come from the neighbour before:
-the same plane, the next plane for a small price, any plane for a large one. The four sums are added.
+Along each of four paths the cost of a plane is its own plus the cheapest way to come from the neighbour
+before: the same plane, the next plane for a small price, any plane for a large one. The sums are added.
 """
 
 import torch

@@ -26,7 +26,7 @@ class StereoConfig:
     max_size: int = 512
     """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
     max_planes: int = 192
-    """Planes of constant inverse depth, at most; fewer where a plane would move a photo by less than a pixel."""
+    """Planes of constant inverse depth, at most; fewer where a plane moves a photo by under a pixel."""
     max_sources: int = 4
     """Photos that each photo is compared with: the nearest ones."""
     small_window: int = 5
@@ -57,7 +57,9 @@ class StereoPrior:
     @property
     def scale(self) -> float:
         """Median depth of what is consistent: the unit for lengths in this scene."""
-        depths = torch.cat([d[c] if c.any() else d.flatten() for d, c in zip(self.depths, self.consistent)])
+        depths = torch.cat(
+            [d[c] if c.any() else d.flatten() for d, c in zip(self.depths, self.consistent, strict=True)]
+        )
         return float(depths.median())
 
 

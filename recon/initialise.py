@@ -1,0 +1,156 @@
+"""Gaussians from the stereo depth of the train views: one for every few pixels of surface, none twice."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from recon.gaussians import Gaussians, sh0_from_rgb
+from recon.geometry import inside, pixel_centres, project, rays_from_pixels, transform, unproject
+from recon.methods.priors.stereo import StereoPrior, sees_same_surface
+from recon.scene import Cameras, Views
+
+
+@dataclass(frozen=True)
+class InitialiseConfig:
+    """The first Gaussians, before any optimisation."""
+
+    max_gaussians: int = 100_000
+    """Gaussians on the surfaces that stereo found; more pixels than that are thinned evenly."""
+    untrusted_share: float = 0.25
+    """Share of the pixels without consistent depth that also get a Gaussian."""
+    opacity: float = 0.3
+    """Opacity of every Gaussian at the start."""
+    sh_degree: int = 1
+    """Degree of the view-dependent colour; few photos cannot support more."""
+    border: float = 0.4
+    """How far the scene is continued beyond each photo, as a share of its size; 0 leaves it black there."""
+    border_spacing: int = 4
+    """Distance of the Gaussians beyond the photos, in pixels."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Surface samples: what a Gaussian is made of."""
+
+    xyz: Float[Tensor, "m 3"]
+    rgb: Float[Tensor, "m 3"]
+    scales: Float[Tensor, " m"]
+    """Standard deviation, world units."""
+
+
+def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> Gaussians:
+    """Gaussians on the stereo surfaces, and beyond the borders of the photos."""
+    parts = [surface_points(views, stereo, config)]
+    if config.border > 0:
+        parts += [border_points(views, stereo, index, config) for index in range(len(views))]
+    xyz, rgb = torch.cat([p.xyz for p in parts]), torch.cat([p.rgb for p in parts])
+    scales = torch.cat([p.scales for p in parts]).clamp_min(1e-6 * stereo.scale)
+    quats = xyz.new_tensor([1.0, 0.0, 0.0, 0.0]).repeat(len(xyz), 1)
+    harmonics = (config.sh_degree + 1) ** 2 - 1
+    return Gaussians(
+        means=xyz,
+        quats=quats,
+        log_scales=scales.log()[:, None].repeat(1, 3),
+        logit_opacities=torch.logit(xyz.new_full((len(xyz),), config.opacity)),
+        sh0=sh0_from_rgb(rgb)[:, None],
+        shN=xyz.new_zeros(len(xyz), harmonics, 3),
+    )
+
+
+def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> Points:
+    """Unprojected pixels, each surface taken from the first view that sees it, thinned to the budget."""
+    wanted = [pixels_to_keep(views, stereo, index, config) for index in range(len(views))]
+    share = min(1.0, config.max_gaussians / max(1.0, float(sum(w.sum() for w in wanted))))
+    xyz, rgb, scales = [], [], []
+    for index, density in enumerate(wanted):
+        density = density * share
+        keep = dither(*density.shape, like=density) < density
+        depth = stereo.depths[index]
+        points = unproject(depth, views.cameras.Ks[index], views.cameras.world_from_camera[index])
+        # 0.7 pixels of standard deviation, or of the spacing where pixels were left out: neighbours just
+        # overlap.
+        spacing = density.clamp_min(1e-6).rsqrt()
+        xyz.append(points[keep])
+        rgb.append(views.images[index][keep])
+        scales.append((0.7 * spacing * depth / views.cameras.Ks[index, 0, 0])[keep])
+    return Points(torch.cat(xyz), torch.cat(rgb), torch.cat(scales))
+
+
+def pixels_to_keep(
+    views: Views, stereo: StereoPrior, index: int, config: InitialiseConfig
+) -> Float[Tensor, "h w"]:
+    """Share of Gaussians for each pixel of a view: 1 on consistent depth, less elsewhere, 0 where an
+    earlier view has the same surface, 0 under a mask."""
+    cameras, depth = views.cameras, stereo.depths[index]
+    density = torch.where(stereo.consistent[index], 1.0, config.untrusted_share)
+    points = unproject(depth, cameras.Ks[index], cameras.world_from_camera[index])
+    near, far = stereo.depth_range
+    tolerance = SAME_SURFACE * (1 / near - 1 / far)
+    for earlier in range(index):
+        covered = sees_same_surface(points, cameras, earlier, stereo.depths[earlier], tolerance)
+        density = density.masked_fill(covered, 0.0)
+    mask = views.masks[index]
+    return density if mask is None else density * mask
+
+
+SAME_SURFACE = 2 / 160
+"""Share of the disparity range within which two depths count as one surface."""
+
+
+def dither(height: int, width: int, like: Tensor) -> Float[Tensor, "h w"]:
+    """Thresholds in [0, 1) that keep any share of pixels evenly spread: the R2 sequence over the pixel grid
+    (Roberts, The unreasonable effectiveness of quasirandom sequences, 2018)."""
+    u, v = pixel_centres(height, width, like=like.double()).unbind(-1)
+    plastic = 1.32471795724474602596
+    return ((u / plastic + v / plastic**2) % 1).to(like.dtype)
+
+
+def border_points(views: Views, stereo: StereoPrior, index: int, config: InitialiseConfig) -> Points:
+    """Points on a coarse grid around a photo, outside all photos: the blurred colour of the photo's edge at
+    the smoothed depth of the edge. A test camera looks past the photos and must not see black."""
+    cameras, image = views.cameras, views.images[index]
+    height, width = image.shape[:2]
+    colour = F.avg_pool2d(image.permute(2, 0, 1)[None], 9, 1, 4, count_include_pad=False)[0]
+    disparity = smooth_disparity(stereo.depths[index], stereo.consistent[index])
+
+    spacing = config.border_spacing
+    margin_u, margin_v = int(width * config.border), int(height * config.border)
+    v, u = torch.meshgrid(
+        torch.arange(-margin_v, height + margin_v, spacing, device=image.device),
+        torch.arange(-margin_u, width + margin_u, spacing, device=image.device),
+        indexing="ij",
+    )
+    outside = (v < 0) | (v >= height) | (u < 0) | (u >= width)
+    u, v = u[outside], v[outside]
+    edge_u, edge_v = u.clamp(0, width - 1), v.clamp(0, height - 1)
+    z = 1 / disparity[edge_v, edge_u].clamp_min(1 / stereo.depth_range[1])
+    K = cameras.Ks[index]
+    rays = rays_from_pixels(torch.stack([u, v], dim=-1) + 0.5, K)
+    xyz = transform(cameras.world_from_camera[index], rays * z[:, None])
+    unseen = ~seen_by_any(xyz, cameras)
+    scales = 0.8 * spacing * z / K[0, 0]
+    return Points(xyz[unseen], colour[:, edge_v, edge_u].T[unseen], scales[unseen])
+
+
+def smooth_disparity(
+    depth: Float[Tensor, "h w"], trusted: Bool[Tensor, "h w"], window: int = 41
+) -> Float[Tensor, "h w"]:
+    """1 / depth averaged over the trusted pixels of a window; their overall mean where there are none."""
+    weight = trusted.float()
+    weighted = (weight / depth)[None, None]
+    # Means with the same divisor: their ratio is the mean over trusted pixels.
+    sums = F.avg_pool2d(torch.cat([weighted, weight[None, None]]), window, 1, window // 2)[:, 0]
+    overall = (weight / depth).sum() / weight.sum() if trusted.any() else (1 / depth).mean()
+    return torch.where(sums[1] > 1e-3, sums[0] / sums[1].clamp_min(1e-3), overall)
+
+
+def seen_by_any(xyz: Float[Tensor, "m 3"], cameras: Cameras) -> Bool[Tensor, " m"]:
+    """Whether any camera has the point inside its picture."""
+    seen = torch.zeros(len(xyz), dtype=torch.bool, device=xyz.device)
+    for index, size in enumerate(cameras.sizes):
+        uv, z = project(xyz, cameras.Ks[index], cameras.camera_from_world[index])
+        seen |= inside(uv, z, size)
+    return seen

@@ -1,0 +1,76 @@
+"""The methods by name: each is a set of values for the same parts."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gsplat.strategy import DefaultStrategy
+
+from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
+from recon.initialise import InitialiseConfig
+from recon.methods.depth_ranking import DepthRanking, DepthRankingConfig
+from recon.methods.dropout import Dropout, DropoutConfig
+from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
+from recon.methods.priors.stereo import StereoConfig
+from recon.methods.regulariser import Regulariser
+from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
+from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
+from recon.trainer import FitConfig, Recipe
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Everything that decides a result, apart from the photos."""
+
+    stereo: StereoConfig = field(default_factory=StereoConfig)
+    initialise: InitialiseConfig = field(default_factory=InitialiseConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    opacity_decay: OpacityDecayConfig = field(default_factory=OpacityDecayConfig)
+    dropout: DropoutConfig = field(default_factory=DropoutConfig)
+    shifted_camera: ShiftedCameraConfig = field(default_factory=ShiftedCameraConfig)
+    stereo_depth: StereoDepthConfig = field(default_factory=StereoDepthConfig)
+    depth_ranking: DepthRankingConfig = field(default_factory=DepthRankingConfig)
+    densify: Literal["prune", "grow"] = "prune"
+    """Whether Gaussians are only removed when faded, or also grown as 3DGS does."""
+    prune: PruneConfig = field(default_factory=PruneConfig)
+    grow: DefaultStrategy = field(default_factory=DefaultStrategy)
+    """gsplat's own settings for growing."""
+
+
+METHODS: dict[str, tuple[str, MethodConfig]] = {
+    "recon": (
+        "Stereo points, opacity decay, dropout, shifted-camera consistency, stereo depth, depth ranking.",
+        MethodConfig(),
+    ),
+    "3dgs": (
+        "Plain 3DGS from the same stereo points: no regulariser, no border, densification on.",
+        MethodConfig(
+            initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
+            opacity_decay=OpacityDecayConfig(rate=0.0),
+            dropout=DropoutConfig(max_rate=0.0),
+            shifted_camera=ShiftedCameraConfig(weight=0.0),
+            stereo_depth=StereoDepthConfig(weight=0.0),
+            depth_ranking=DepthRankingConfig(ranking_weight=0.0, continuity_weight=0.0),
+            densify="grow",
+        ),
+    ),
+}
+"""Name -> (what it is, its values)."""
+
+
+def make_recipe(config: MethodConfig, scene_scale: float) -> Recipe:
+    """The regularisers and the strategy that a configuration switches on."""
+    ranking = config.depth_ranking
+    parts: dict[str, tuple[bool, Regulariser]] = {
+        "dropout": (config.dropout.max_rate > 0, Dropout(config.dropout)),
+        "stereo_depth": (config.stereo_depth.weight > 0, StereoDepth(config.stereo_depth)),
+        "depth_ranking": (
+            ranking.ranking_weight > 0 or ranking.continuity_weight > 0,
+            DepthRanking(ranking),
+        ),
+        "shifted_camera": (config.shifted_camera.weight > 0, ShiftedCamera(config.shifted_camera)),
+        "opacity_decay": (config.opacity_decay.rate > 0, OpacityDecay(config.opacity_decay)),
+    }
+    strategy: Strategy = Prune(config.prune)
+    if config.densify == "grow":
+        strategy = GrowAndPrune(config.grow, scene_scale)
+    return Recipe({name: part for name, (on, part) in parts.items() if on}, strategy)

@@ -1,0 +1,154 @@
+"""The loop: fits Gaussians to the train views and yields after every step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from recon.densify import Optimisers, Strategy
+from recon.events import Step
+from recon.gaussians import Gaussians
+from recon.losses import photometric_loss
+from recon.methods.priors.stereo import StereoPrior
+from recon.methods.regulariser import Moment, Regulariser
+from recon.rendering import Engine, Rendering, render
+from recon.scene import Cameras, Views
+
+
+@dataclass(frozen=True)
+class RatesConfig:
+    """Learning rates of Adam."""
+
+    means: float = 8e-5
+    """In units of the scene's median depth."""
+    means_final: float = 0.01
+    """The rate of the means falls to this share at the last step."""
+    log_scales: float = 5e-3
+    quats: float = 1e-3
+    logit_opacities: float = 2e-2
+    sh0: float = 2.5e-3
+    shN: float = 1.25e-4
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """The optimisation."""
+
+    max_steps: int = 2000
+    """Steps of the fit; one train photo each."""
+    dssim_weight: float = 0.2
+    """Share of 1 - SSIM in the data term; the rest is L1."""
+    harmonics_start: float = 0.5
+    """Share of the fit before colours may depend on the direction."""
+    seed: int = 0
+    """Decides the order of the photos and every random number of the fit."""
+    rates: RatesConfig = field(default_factory=RatesConfig)
+
+
+@dataclass
+class FitState:
+    """What a step changes, and so what a checkpoint holds."""
+
+    gaussians: Gaussians
+    optimisers: Optimisers
+    step: int = 0
+    """The next step to take."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts by which methods differ."""
+
+    regularisers: dict[str, Regulariser]
+    strategy: Strategy
+
+
+def fit(
+    views: Views,
+    stereo: StereoPrior,
+    state: FitState,
+    recipe: Recipe,
+    engine: Engine,
+    config: FitConfig,
+) -> Iterator[Step]:
+    """Changes `state` step by step; stop reading to stop early.
+
+    A step's random numbers depend on the seed and the step alone, so that a fit that goes on from a restored
+    state takes the same course as one never stopped."""
+    unit = stereo.scale
+    generator = torch.Generator(device=state.gaussians.means.device)
+    while state.step < config.max_steps:
+        generator.manual_seed((config.seed << 32) + state.step)
+        moment = draw(views, stereo, state, recipe, engine, config, generator)
+        recipe.strategy.before_backward(moment.rendering)
+
+        index = moment.index
+        photo, mask = views.images[index], views.masks[index]
+        losses = {"photometric": photometric_loss(moment.rendering.rgb, photo, mask, config.dssim_weight)}
+        for name, regulariser in recipe.regularisers.items():
+            if (term := regulariser.loss(moment)) is not None:
+                losses[name] = term
+        torch.stack(list(losses.values())).sum().backward()
+
+        means_rate = unit * config.rates.means * config.rates.means_final**moment.progress
+        state.optimisers["means"].param_groups[0]["lr"] = means_rate
+        for optimiser in state.optimisers.values():
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        for regulariser in recipe.regularisers.values():
+            regulariser.after_step(moment)
+        recipe.strategy.after_step(
+            state.step, config.seed, state.gaussians, state.optimisers, moment.rendering
+        )
+
+        state.step += 1
+        yield Step(state.step, config.max_steps, {k: v.detach() for k, v in losses.items()}, state.gaussians)
+
+
+def draw(
+    views: Views,
+    stereo: StereoPrior,
+    state: FitState,
+    recipe: Recipe,
+    engine: Engine,
+    config: FitConfig,
+    generator: torch.Generator,
+) -> Moment:
+    """Picks the photo of this step and draws the Gaussians, as the regularisers disturb them, from there."""
+    progress = state.step / config.max_steps
+    index = view_of_step(state.step, len(views), config.seed)
+    gaussians, cameras = state.gaussians, views.cameras
+    sh_degree = gaussians.sh_degree if progress >= config.harmonics_start else 0
+    near = NEAR_PLANE * stereo.depth_range[0]
+
+    def render_from(camera_from_world: Float[Tensor, "4 4"]) -> Rendering:
+        camera = Cameras(camera_from_world[None], cameras.Ks[index : index + 1], (cameras.sizes[index],))
+        return render(gaussians, camera, 0, engine, sh_degree=sh_degree, near=near)
+
+    opacities = gaussians.opacities
+    for regulariser in recipe.regularisers.values():
+        opacities = regulariser.opacities(opacities, progress, generator)
+    rendering = render(gaussians, cameras, index, engine, opacities=opacities, sh_degree=sh_degree, near=near)
+    return Moment(progress, index, views, stereo, gaussians, rendering, render_from, generator)
+
+
+NEAR_PLANE = 0.3
+"""Gaussians nearer than this share of the nearest searched depth are not drawn."""
+
+
+def view_of_step(step: int, count: int, seed: int) -> int:
+    """The photo of a step: all photos once in random order, then again in another order."""
+    epoch, place = divmod(step, count)
+    generator = torch.Generator().manual_seed((seed << 32) + epoch)
+    return int(torch.randperm(count, generator=generator)[place])
+
+
+def make_optimisers(gaussians: Gaussians, rates: RatesConfig) -> Optimisers:
+    """One fused Adam for each raw parameter; the rate of the means is set at each step."""
+    # 3DGS's epsilon: gradients of single Gaussians are tiny, the default 1e-8 would swallow them.
+    return {
+        name: torch.optim.Adam([parameter], lr=getattr(rates, name), eps=1e-15, fused=True)
+        for name, parameter in gaussians.named_parameters()
+    }
