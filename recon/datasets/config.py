@@ -1,0 +1,34 @@
+"""What the user says about the photos."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Photos to reconstruct, and which of them to hold out."""
+
+    path: Path
+    """Folder of photos, or a COLMAP, nerfstudio, LLFF or Blender data set."""
+    layout: Literal["auto", "photos", "colmap", "nerfstudio", "llff", "blender"] = "auto"
+    """How the folder is laid out; auto looks for poses_bounds.npy (llff), transforms.json (nerfstudio),
+    transforms_train.json (blender) and COLMAP's cameras file, in that order, and else takes its photos."""
+    max_size: int = 640
+    """Longer side of the fitted images in pixels; larger photos are reduced, none is enlarged."""
+    views: int | None = None
+    """How many train views, spread evenly over the names that are not held out; all of them if not given."""
+    test_every: int = 0
+    """Hold out every n-th image by name, from the first; 0: none, except that blender, and llff with views
+    given, hold out every 8th as their protocols do."""
+    only: tuple[str, ...] = ()
+    """Use just these photos: file names, with or without extension."""
+    held_out: Path | None = None
+    """Folder of photos held out for evaluation (photos layout only)."""
+    masks: Path | None = None
+    """Folder of masks named as the photos, white where the photo counts; if not given, a folder `masks`
+    inside the photos' folder or beside it is used."""
+    llff_factor: int = 8
+    """Which reduced folder the llff layout reads: images_8 as the protocol says; 1 reads images."""
+    blender_views: Literal["dietnerf", "3dgs"] = "dietnerf"
+    """Which published list of 8 train views the blender layout takes for views = 8."""

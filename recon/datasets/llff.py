@@ -1,0 +1,64 @@
+"""LLFF: poses_bounds.npy beside images_8 (or another reduction). https://github.com/Fyusion/LLFF"""
+
+from pathlib import Path
+
+import numpy as np
+
+from recon.datasets.config import DataConfig
+from recon.datasets.files import list_photos, readable
+from recon.datasets.posed import Shot, read_scene
+from recon.datasets.splits import PROTOCOL_TEST_EVERY
+from recon.datasets.undistort import Lens
+from recon.errors import InputError
+from recon.scene import Scene
+
+
+def read(config: DataConfig) -> Scene:
+    """The photos of `images_{llff_factor}` as they are (if `max_size` allows) and their cameras.
+
+    With `views` given the split is the protocol's: of the names in order, every 8th is held out and the train
+    views are spread over the others.
+
+    Raises InputError: missing or damaged files, another number of cameras than of photos.
+    """
+    factor = config.llff_factor
+    folder = config.path / (f"images_{factor}" if factor > 1 else "images")
+    if not folder.is_dir():
+        found = ", ".join(sorted(path.name for path in config.path.glob("images*"))) or "none"
+        raise InputError(
+            f"{folder} does not exist (there: {found}); set llff_factor to a reduction that does."
+        )
+    photos = list_photos(folder)
+    source = config.path / "poses_bounds.npy"
+    rows = _rows(source)
+    if len(rows) != len(photos):
+        raise InputError(
+            f"{source} holds {len(rows)} cameras but {folder} {len(photos)} photos; each needs one."
+        )
+    shots = [Shot(path, *_camera(row), source) for path, row in zip(photos, rows, strict=True)]
+    protocol = PROTOCOL_TEST_EVERY if config.views is not None else 0
+    return read_scene(shots, config, config.test_every or protocol)
+
+
+def _rows(source: Path) -> np.ndarray:
+    """(n, 17): a row-major 3x5 matrix and the near and far bounds of each photo."""
+    with readable(source):
+        try:
+            rows = np.load(source, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise InputError(f"{source} is not a NumPy array ({error}); copy it again.") from error
+    if rows.ndim != 2 or rows.shape[1] != 17 or rows.dtype.kind != "f":
+        raise InputError(
+            f"{source} holds {rows.dtype} of shape {rows.shape}, not 17 numbers a photo; copy it again."
+        )
+    return rows.astype(np.float64)
+
+
+def _camera(row: np.ndarray) -> tuple[np.ndarray, Lens]:
+    """The pose and the lens of a row, whose 3x5 columns are the camera's down, right and backward axes in the
+    world, its centre, and (height, width, focal length in pixels)."""
+    down, right, backward, centre, (height, width, focal) = row[:15].reshape(3, 5).T
+    world_from_camera = np.eye(4)
+    world_from_camera[:3] = np.stack([right, down, -backward, centre], axis=1)
+    K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+    return world_from_camera, Lens((round(width), round(height)), K)
