@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from recon.datasets import llff, photos
+from recon.datasets import blender, colmap, llff, nerfstudio, photos
 from recon.datasets.config import DataConfig
 from recon.datasets.files import readable
 from recon.errors import InputError
@@ -20,6 +20,9 @@ class Layout(NamedTuple):
 
 LAYOUTS: dict[str, Layout] = {
     "llff": Layout(llff.read, lambda folder: (folder / "poses_bounds.npy").is_file()),
+    "nerfstudio": Layout(nerfstudio.read, lambda folder: (folder / "transforms.json").is_file()),
+    "blender": Layout(blender.read, lambda folder: (folder / "transforms_train.json").is_file()),
+    "colmap": Layout(colmap.read, lambda folder: colmap.model_folder(folder) is not None),
     "photos": Layout(photos.read, lambda folder: True),
 }
 """Asked in this order: a data set converted from COLMAP often keeps COLMAP's files beside its own."""

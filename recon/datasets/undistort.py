@@ -6,6 +6,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
+Kind = Literal["perspective", "fisheye"]
+"""OpenCV's rational Brown model, or its equidistant fisheye (Kannala-Brandt)."""
+
 
 @dataclass(frozen=True)
 class Lens:
@@ -18,10 +21,13 @@ class Lens:
     """(width, height) of the photo in pixels, to which `K` belongs."""
     K: np.ndarray
     """(3, 3) float64, in pixels."""
-    kind: Literal["perspective", "fisheye"] = "perspective"
-    """OpenCV's rational Brown model, or its equidistant fisheye (Kannala-Brandt)."""
+    kind: Kind = "perspective"
     distortion: tuple[float, ...] = ()
     """perspective: k1 k2 p1 p2 k3 k4 k5 k6, or the first 4 or 5; fisheye: k1 k2 k3 k4; empty: none."""
+
+    def __post_init__(self) -> None:
+        if len(self.distortion) not in ((0, 4, 5, 8) if self.kind == "perspective" else (4,)):
+            raise ValueError(f"Lens: {len(self.distortion)} coefficients for a {self.kind} lens.")
 
     @property
     def is_pinhole(self) -> bool:
