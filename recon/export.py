@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from PIL import Image
 
 from recon.errors import InputError, MachineError
 from recon.gaussians import Gaussians
-from recon.scene import Cameras
+from recon.scene import Cameras, Views
 
 logger = logging.getLogger(__name__)
 
@@ -99,11 +100,23 @@ def read_ply(path: Path) -> Gaussians:
     return _finite(gaussians)
 
 
+def write_views(folder: Path, views: Views) -> None:
+    """Write the views as a nerfstudio data set: `images/` holds the photos as they are fitted, without
+    distortion, as 8-bit PNG; transforms.json beside it their cameras."""
+    photos = [folder / "images" / f"{name.replace('/', '_')}.png" for name in views.names]
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for path, image in zip(photos, views.images, strict=True):
+        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+        with atomic_file(path) as file:
+            Image.fromarray(pixels).save(file, "PNG")
+    write_transforms(folder / "transforms.json", views.cameras, photos)
+
+
 def write_transforms(path: Path, cameras: Cameras, photos: Sequence[Path]) -> None:
     """Write the cameras as nerfstudio's transforms.json, one frame a photo: OpenGL axes (x right, y up, z
-    backward), intrinsics in pixels of the camera's size, photo paths relative to the file's folder.
+    backward) and intrinsics in pixels, which are those of the photo's file.
 
-    A viewer may resize the photos, a trainer will not: give photos of the cameras' sizes, free of distortion.
+    Readers look for photos inside the folder of `path` alone; others are refused with a ValueError.
     """
     world_from_camera = torch.linalg.inv(cameras.camera_from_world.detach().cpu().double())
     world_from_opengl = world_from_camera * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
@@ -113,7 +126,7 @@ def write_transforms(path: Path, cameras: Cameras, photos: Sequence[Path]) -> No
     ):
         frames.append(
             {
-                "file_path": Path(os.path.relpath(photo.absolute(), path.absolute().parent)).as_posix(),
+                "file_path": photo.relative_to(path.parent).as_posix(),
                 "w": width,
                 "h": height,
                 "fl_x": K[0][0],

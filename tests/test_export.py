@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from recon.datasets import DataConfig, load
 from recon.errors import InputError, MachineError
-from recon.export import atomic_file, read_ply, write_ply, write_transforms
+from recon.export import atomic_file, read_ply, write_ply, write_transforms, write_views
 from recon.gaussians import Gaussians
-from recon.scene import Cameras
+from recon.scene import Cameras, Views
 
 DEGREES = (0, 1, 2, 3)
 
@@ -208,7 +209,7 @@ def test_transforms_have_opengl_axes_and_each_photo_its_own_intrinsics(tmp_path:
         ((640, 480), (1280, 960)),
     )
     (tmp_path / "run").mkdir()
-    photos = [tmp_path / "photos" / "a.jpg", tmp_path / "run" / "images" / "b.png"]
+    photos = [tmp_path / "run" / "a.jpg", tmp_path / "run" / "images" / "b.png"]
     write_transforms(tmp_path / "run" / "transforms.json", cameras, photos)
     first, second = json.loads((tmp_path / "run" / "transforms.json").read_text())["frames"]
 
@@ -222,5 +223,39 @@ def test_transforms_have_opengl_axes_and_each_photo_its_own_intrinsics(tmp_path:
         480,
     ]
     assert second["fl_x"] == 1000 and second["w"] == 1280
-    assert first["file_path"] == "../photos/a.jpg"
-    assert second["file_path"] == "images/b.png"
+    assert [first["file_path"], second["file_path"]] == ["a.jpg", "images/b.png"]
+
+
+def test_transforms_name_no_photo_outside_their_folder(tmp_path: Path):
+    one = Cameras(torch.eye(4)[None], torch.eye(3)[None], ((4, 3),))
+    with pytest.raises(ValueError, match="not in the subpath"):
+        write_transforms(tmp_path / "run" / "transforms.json", one, [tmp_path / "photos" / "a.jpg"])
+
+
+def test_views_are_read_back_as_they_were_fitted(tmp_path: Path):
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randint(0, 256, (h, w, 3), generator=generator) / 255 for h, w in ((12, 16), (16, 12))]
+    rotations = torch.linalg.qr(torch.randn(2, 3, 3, generator=generator))[0]
+    poses = torch.eye(4).repeat(2, 1, 1)
+    poses[:, :3, :3] = rotations * torch.linalg.det(rotations).sign()[:, None, None]
+    poses[:, :3, 3] = torch.randn(2, 3, generator=generator)
+    Ks = torch.tensor([[[20.5, 0, 7.75], [0, 21.25, 6.1], [0, 0, 1]], [[30, 0, 6], [0, 30, 8], [0, 0, 1]]])
+    written = Views(
+        images=tuple(images),
+        names=("a.jpg", "b.jpg"),
+        masks=(None, None),
+        paths=(),
+        focal_priors=(None, None),
+        cameras=Cameras(poses, Ks, ((16, 12), (12, 16))),
+    )
+    write_views(tmp_path, written)
+    read = load(DataConfig(tmp_path, layout="nerfstudio")).train
+
+    assert isinstance(read, Views)
+    assert read.cameras.sizes == written.cameras.sizes
+    assert torch.equal(read.cameras.Ks, written.cameras.Ks)
+    torch.testing.assert_close(
+        read.cameras.camera_from_world, written.cameras.camera_from_world, atol=1e-6, rtol=0
+    )
+    for a, b in zip(read.images, written.images, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=0)

@@ -6,7 +6,7 @@ before its transmittance falls below 1e-4, expected depth normalised by alpha.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -33,6 +33,7 @@ class Rendering:
     """Extent in pixels; 0 where the Gaussian is not drawn."""
 
 
+@runtime_checkable  # the shape checks of the tests ask for it
 class Engine(Protocol):
     """The signature of the three engines. Differentiable in all tensors but K."""
 

@@ -1,0 +1,150 @@
+"""The address, the limits of live updates, and loading from disk."""
+
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+import torch
+from two_colours import two_coloured_wall
+
+from recon.errors import InputError, MachineError
+from recon.export import write_ply, write_views
+from recon.viewer import Viewer, ViewerScene, load_scene, server
+from recon.viewer.scene import THUMBNAIL_PIXELS, thumbnail
+
+
+@pytest.fixture
+def viewer() -> Iterator[Viewer]:
+    gaussians, views = two_coloured_wall()
+    viewer = server.serve(ViewerScene.from_views(gaussians, views), port=0)
+    yield viewer
+    viewer.stop()
+
+
+def shown(viewer: Viewer) -> int:
+    return len(viewer._node.buffer)
+
+
+def test_it_listens_on_loopback_alone_and_says_where(viewer: Viewer):
+    assert viewer.url.startswith("http://127.0.0.1:")
+    with urlopen(viewer.url, timeout=10) as reply:
+        assert reply.status == 200
+    assert listening_addresses(viewer._server.get_port()) == ["127.0.0.1"]
+
+
+def listening_addresses(port: int) -> list[str]:
+    """The IPv4 addresses on which `port` is listened to, as the kernel lists them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    locals_ = [row[1].split(":") for row in rows if row[3] == "0A"]
+    return [socket.inet_ntoa(bytes.fromhex(ip)[::-1]) for ip, number in locals_ if int(number, 16) == port]
+
+
+def test_a_taken_port_makes_way_for_the_next_and_the_url_says_so(caplog: pytest.LogCaptureFixture):
+    gaussians, _ = two_coloured_wall()
+    with socket.create_server(("127.0.0.1", 0)) as taken, caplog.at_level(logging.WARNING):
+        port = taken.getsockname()[1]
+        viewer = server.serve(ViewerScene.from_gaussians(gaussians), port=port)
+        try:
+            assert viewer.url != f"http://127.0.0.1:{port}"
+            assert f"Port {port} is taken" in caplog.text
+            with urlopen(viewer.url, timeout=10) as reply:
+                assert reply.status == 200
+        finally:
+            viewer.stop()
+
+
+def test_a_bad_address_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    gaussians, _ = two_coloured_wall()
+    scene = ViewerScene.from_gaussians(gaussians)
+    with pytest.raises(InputError, match="--port 99999"):
+        server.serve(scene, port=99999)
+    with pytest.raises(InputError, match="--host no.such.host.invalid"):
+        server.serve(scene, host="no.such.host.invalid")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(server, "PORTS_TRIED", 1)
+        with pytest.raises(MachineError, match="choose another --port"):
+            server.serve(scene, port=taken.getsockname()[1])
+    with pytest.raises(MachineError, match="can be opened on 192.0.2.1"):
+        server.serve(scene, host="192.0.2.1")
+
+
+def test_an_open_host_is_warned_of(caplog: pytest.LogCaptureFixture):
+    gaussians, _ = two_coloured_wall()
+    with caplog.at_level(logging.WARNING):
+        viewer = server.serve(ViewerScene.from_gaussians(gaussians), host="0.0.0.0", port=0)
+    viewer.stop()
+    assert "--host 0.0.0.0 lets everyone" in caplog.text
+
+
+def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkeypatch: pytest.MonkeyPatch):
+    gaussians, _ = two_coloured_wall()
+    half = gaussians.select(torch.arange(len(gaussians)) % 2 == 0)
+    everything, now, onlookers = shown(viewer), 1000.0, {}
+    monkeypatch.setattr(server.time, "monotonic", lambda: now)
+    monkeypatch.setattr(viewer._server, "get_clients", lambda: onlookers)
+
+    viewer.update(half, step=500)
+    assert shown(viewer) == everything, "nobody looks on"
+    onlookers[0] = object()
+    viewer.update(half, step=500)
+    assert shown(viewer) == everything // 2
+
+    now += 60
+    viewer.update(gaussians, step=550)
+    assert shown(viewer) == everything // 2, "too few steps"
+    now -= 59
+    viewer.update(gaussians, step=900)
+    assert shown(viewer) == everything // 2, "too soon"
+    now += 2
+    viewer.update(gaussians, step=900)
+    assert shown(viewer) == everything
+
+    viewer._cost = 3.0
+    now += 29
+    viewer.update(half, step=5000)
+    assert shown(viewer) == everything, "it would take more than a tenth of the time"
+
+
+def test_a_smaller_limit_shows_fewer_splats(viewer: Viewer):
+    viewer._limit.value = 1
+    viewer._upload()
+    assert shown(viewer) == 1000
+    assert viewer._count.value.startswith("1,000 of 2,7")
+
+
+def test_an_empty_scene_is_refused():
+    gaussians, _ = two_coloured_wall()
+    nothing = gaussians.select(torch.zeros(len(gaussians), dtype=torch.bool))
+    with pytest.raises(InputError, match="no Gaussians"):
+        server.serve(ViewerScene.from_gaussians(nothing))
+
+
+def test_a_run_and_a_ply_are_loaded(tmp_path: Path):
+    gaussians, views = two_coloured_wall()
+    write_ply(tmp_path / "point_cloud.ply", gaussians)
+    assert len(load_scene(tmp_path / "point_cloud.ply").cameras) == 0
+    assert len(load_scene(tmp_path).gaussians) == len(gaussians)
+    write_views(tmp_path, views)
+    scene = load_scene(tmp_path)
+    assert len(scene.cameras) == len(scene.thumbnails) == len(views)
+    torch.testing.assert_close(scene.cameras.camera_from_world, views.cameras.camera_from_world)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="no point_cloud.ply"):
+        load_scene(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_scene(tmp_path / "nothing")
+
+
+def test_thumbnails_are_small_and_means_of_what_they_cover():
+    checks = torch.zeros(640, 960, 3)
+    checks[::2, ::2] = 1
+    small = thumbnail(checks)
+    assert small.shape == (round(640 * THUMBNAIL_PIXELS / 960), THUMBNAIL_PIXELS, 3)
+    assert abs(small.mean() - 255 / 4) < 1
+    tiny = thumbnail(checks[:5, :7])
+    assert tiny.shape == (5, 7, 3)
