@@ -1,7 +1,7 @@
-"""The specification of rendering in plain torch: slow, on any device, in any float type, differentiable throughout.
+"""The specification of rendering in plain torch: slow, on any device, in any float type, differentiable.
 
 The other engines are tested against this file. The numbers are those of gsplat 1.5.3 (`rasterization`,
-classic mode), the splatting is EWA (Zwicker et al. 2001) as 3D Gaussian Splatting (Kerbl et al. 2023) uses it.
+classic mode), the splatting is EWA (Zwicker et al. 2001) as in 3D Gaussian Splatting (Kerbl et al. 2023).
 Letters: `g` Gaussians, `d` those of them that are drawn, `p` pixels, `k` harmonic coefficients.
 """
 
@@ -139,7 +139,7 @@ def projection_jacobian(
 def screen_radii(
     projected: Projected, opacities: Float[Tensor, " g"], width: int, height: int, near: float
 ) -> Int[Tensor, "g 2"]:
-    """Half the size of the box outside which a Gaussian stays under MIN_ALPHA, whole pixels; 0 if not drawn."""
+    """Half the box outside which a Gaussian stays under MIN_ALPHA, whole pixels; 0 if it is not drawn."""
     radii = reach(projected.covs2d, opacities.clamp(max=1)).ceil()
     size = torch.tensor([width, height], device=radii.device)
     values = (projected.means2d, projected.covs2d.flatten(1), projected.rgb, opacities[:, None], radii)
@@ -214,7 +214,7 @@ def composite_pixels(
 
 
 def sh_basis(directions: Float[Tensor, "d 3"], degree: int) -> Float[Tensor, "d k"]:
-    """Real spherical harmonics up to `degree` at unit vectors, in 3DGS's order: k = degree^2 + degree + order.
+    """Real spherical harmonics up to `degree` at unit vectors, in 3DGS's order: k = l^2 + l + order.
 
     Y_lm = (-1)^m N_lm P_l^(m)(z) Re (x + iy)^m, and Im for the negative orders, where P_l^(m) is the m-th
     derivative of the Legendre polynomial P_l: the sine of the associated function is in (x + iy)^m."""
