@@ -1,6 +1,8 @@
 """The table of layouts, and `load`, which picks one."""
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -36,8 +38,9 @@ def load(config: DataConfig) -> Scene:
     if config.max_size < 1:
         raise InputError(f"max_size is {config.max_size}; give the longer side in pixels, such as 640.")
     with readable(config.path):
-        if not config.path.stat().st_mode & 0o040000:
+        if not stat.S_ISDIR(config.path.stat().st_mode):
             raise InputError(f"{config.path} is a file; give the folder that holds the photos.")
+        os.scandir(config.path).close()  # so that a locked folder is named itself, not a file it may hold
         scene = LAYOUTS[_layout(config)].read(config)
     if len(scene.train) < 2:
         raise InputError(

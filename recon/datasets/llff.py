@@ -6,7 +6,7 @@ import numpy as np
 
 from recon.datasets.config import DataConfig
 from recon.datasets.files import list_photos, readable
-from recon.datasets.posed import Shot, read_scene
+from recon.datasets.posed import Shot, pixel_count, read_scene
 from recon.datasets.splits import PROTOCOL_TEST_EVERY
 from recon.datasets.undistort import Lens
 from recon.errors import InputError
@@ -61,4 +61,4 @@ def _camera(row: np.ndarray) -> tuple[np.ndarray, Lens]:
     world_from_camera = np.eye(4)
     world_from_camera[:3] = np.stack([right, down, -backward, centre], axis=1)
     K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
-    return world_from_camera, Lens((round(width), round(height)), K)
+    return world_from_camera, Lens((pixel_count(width), pixel_count(height)), K)

@@ -8,7 +8,7 @@ import numpy as np
 from recon.datasets.config import DataConfig
 from recon.datasets.files import inside, read_json
 from recon.datasets.photo_file import upright_size
-from recon.datasets.posed import OPENCV_FROM_OPENGL, Shot, read_scene
+from recon.datasets.posed import OPENCV_FROM_OPENGL, Shot, pixel_count, read_scene
 from recon.datasets.undistort import Kind, Lens
 from recon.errors import InputError
 from recon.scene import Scene
@@ -54,7 +54,7 @@ def pose_of(frame: dict[str, Any], source: Path) -> np.ndarray:
         raise InputError(f"{where} is not numbers; give a 4 x 4 matrix.") from error
     if matrix.shape not in ((4, 4), (3, 4)):
         raise InputError(f"{where} has shape {matrix.shape}; give a 4 x 4 matrix.")
-    return np.concatenate([matrix, np.eye(4)[len(matrix) :]]) @ OPENCV_FROM_OPENGL
+    return np.concatenate([matrix, np.eye(4)[len(matrix) :]]) * OPENCV_FROM_OPENGL
 
 
 def number(frame: dict[str, Any], key: str, source: Path) -> float:
@@ -84,7 +84,9 @@ def _lens(frame: dict[str, Any], path: Path, source: Path) -> Lens:
             f"{source} has a camera of model {model}, which is not read; use one of {', '.join(_KINDS)}."
         )
     stated = "w" in frame and "h" in frame
-    width, height = [_pixels(frame, key, source) for key in ("w", "h")] if stated else upright_size(path)
+    width, height = (
+        [pixel_count(number(frame, key, source)) for key in "wh"] if stated else upright_size(path)
+    )
     focal_x = _focal(frame, "x", width, source)
     focal_y = _focal(frame, "y", height, source) if _has_focal(frame, "y") else focal_x
     centre = [
@@ -103,12 +105,6 @@ def _lens(frame: dict[str, Any], path: Path, source: Path) -> Lens:
             f"{source} has k4 = {k4:g} for a camera of model {model}, which knows none; set it to 0."
         )
     return Lens((width, height), K, "perspective", (k1, k2, p1, p2, k3))
-
-
-def _pixels(frame: dict[str, Any], key: str, source: Path) -> int:
-    """A count of pixels, which some tools write as 1080.0; NaN becomes 0, which `read_views` refuses."""
-    value = number(frame, key, source)
-    return round(value) if np.isfinite(value) else 0
 
 
 def _has_focal(frame: dict[str, Any], axis: str) -> bool:

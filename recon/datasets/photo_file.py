@@ -157,8 +157,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         except (PermissionError, FileNotFoundError):
             raise  # said by `readable`
         except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on bad bytes
+            reason = " ".join(str(error).split())
             raise InputError(
-                f"{path} is damaged or incomplete ({error}); copy it again or remove it."
+                f"{path} is damaged or incomplete ({reason}); copy it again or remove it."
             ) from error
 
 
@@ -209,7 +210,7 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
         return picture
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
+        if ImageCms.getProfileDescription(source).startswith("sRGB"):
             return picture
         mode = "RGB" if picture.mode == "CMYK" else picture.mode
         converted = ImageCms.profileToProfile(

@@ -31,8 +31,9 @@ class Shot:
     """A mask file that the data set names; else one is looked for by `find_masks`."""
 
 
-OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
-"""Turns camera axes x right, y up, z backward into x right, y down, z forward (and back)."""
+OPENCV_FROM_OPENGL = np.array([1.0, -1.0, -1.0, 1.0])
+"""Factors on the columns of `world_from_camera` that turn camera axes x right, y up, z backward into x right,
+y down, z forward."""
 
 _ORTHONORMAL_WITHIN = 1e-3
 """Largest |R^T R - 1|: passes rounded text files (half a pixel at the edge), refuses scale and shear."""
@@ -90,6 +91,11 @@ def read_views(
     )
 
 
+def pixel_count(value: float) -> int:
+    """A width or height, which some tools write as 1080.0; 0, which `read_views` refuses, for NaN."""
+    return round(value) if np.isfinite(value) else 0
+
+
 def check_pose(shot: Shot) -> np.ndarray:
     """`shot.world_from_camera` (4, 4), its rotation made exactly orthonormal.
 
@@ -125,6 +131,11 @@ def _check_lens(shot: Shot) -> None:
         raise InputError(
             f"{where} has focal lengths {numbers[0]:g}, {numbers[1]:g} for {lens.size[0]} x {lens.size[1]} "
             "pixels; all must be above 0."
+        )
+    if not (0 < lens.K[0, 2] < lens.size[0] and 0 < lens.K[1, 2] < lens.size[1]):
+        raise InputError(
+            f"{where} has its principal point at {lens.K[0, 2]:g}, {lens.K[1, 2]:g}, outside its "
+            f"{lens.size[0]} x {lens.size[1]} pixels; calibrate it again."
         )
 
 
