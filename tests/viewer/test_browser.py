@@ -1,0 +1,195 @@
+"""The viewer as a person sees it, in headless Chromium."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+import viser.transforms as tf
+from PIL import Image
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from two_colours import HEIGHT, WIDTH, two_coloured_wall
+from viser import CameraHandle
+
+from recon.gaussians import sh0_from_rgb
+from recon.viewer import Viewer, ViewerScene, serve
+from recon.viewer.client import frustum_size
+from recon.viewer.frame import Standpoint
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+ARGUMENTS += ("--disable-background-networking", "--disable-component-update", "--no-first-run")
+WINDOW = (1000, 640)
+PATIENCE_SECONDS = 30
+
+VISERS_OWN_ERROR = "THREE.BufferGeometry.computeBoundingSphere(): Computed radius is NaN"
+"""viser 1.1.1 logs it once for any Gaussians: it measures its quad's geometry before filling it."""
+
+
+@dataclass
+class Window:
+    """One browser window and everything it said and asked for."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def picture(self) -> np.ndarray:
+        """(h, w, 3) in [0, 1]: the canvas beside the panel."""
+        png = self.page.locator("canvas").first.screenshot()
+        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), np.float32) / 255
+
+    def wait_until(self, condition: Callable[[np.ndarray], bool]) -> np.ndarray:
+        """The first picture of which it is true, or after a while the last one."""
+        picture = self.picture()
+        for _ in range(2 * PATIENCE_SECONDS):
+            if condition(picture):
+                break
+            self.page.wait_for_timeout(500)
+            picture = self.picture()
+        return picture
+
+
+@pytest.fixture(scope="module")
+def viewer() -> Iterator[Viewer]:
+    viewer = serve(ViewerScene.from_views(*two_coloured_wall()), port=0)
+    yield viewer
+    viewer.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("RECON_REQUIRE_BROWSER") == "1":
+            pytest.fail("RECON_REQUIRE_BROWSER=1, but there is no Chromium; install it.")
+        pytest.skip("There is no Chromium here.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(viewer: Viewer, browser: Browser) -> Iterator[Window]:
+    window = open_window(viewer, browser)
+    yield window
+    window.page.close()
+
+
+def open_window(viewer: Viewer, browser: Browser) -> Window:
+    page = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
+    window = Window(page)
+
+    def keep_errors(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(VISERS_OWN_ERROR):
+            window.errors.append(message.text)
+
+    page.on("console", keep_errors)
+    page.on("pageerror", lambda error: window.errors.append(str(error)))
+    page.on("request", lambda request: window.requests.append(request.url))
+    page.on("websocket", lambda socket: window.requests.append(socket.url))
+    page.goto(viewer.url)
+    page.get_by_role("button", name="Reset view").wait_for(timeout=1000 * PATIENCE_SECONDS)
+    notice = page.locator("[role=alert] button")  # of slow software rendering, over a corner of the picture
+    if notice.count():
+        notice.first.click()
+    return window
+
+
+def quadrants(picture: np.ndarray) -> np.ndarray:
+    """(4, 3): mean colours of the four quarters, without the borders between them."""
+    height, width = picture.shape[:2]
+    rows = slice(height // 8, 3 * height // 8), slice(5 * height // 8, 7 * height // 8)
+    columns = slice(width // 8, 3 * width // 8), slice(5 * width // 8, 7 * width // 8)
+    return np.stack([picture[row, column].mean(axis=(0, 1)) for row in rows for column in columns])
+
+
+def part_of_photo(picture: np.ndarray) -> np.ndarray:
+    """The middle of the window in which a photo of `WIDTH` x `HEIGHT` just fits."""
+    height, width = picture.shape[:2]
+    scale = min(width / WIDTH, height / HEIGHT)
+    top, left = round((height - scale * HEIGHT) / 2), round((width - scale * WIDTH) / 2)
+    return picture[top : height - top, left : width - left]
+
+
+def resembles(photo: np.ndarray) -> Callable[[np.ndarray], bool]:
+    expected = quadrants(photo)
+    return lambda picture: bool(np.abs(quadrants(part_of_photo(picture)) - expected).max() < 0.1)
+
+
+def test_the_first_picture_is_the_first_photo(window: Window):
+    _, views = two_coloured_wall()
+    photo = views.images[0].numpy()
+    picture = window.wait_until(resembles(photo))
+    np.testing.assert_allclose(quadrants(part_of_photo(picture)), quadrants(photo), atol=0.1)
+    assert (picture.max(axis=-1) < 0.1).mean() < 0.05, "black"
+
+
+def test_a_photos_button_leads_to_where_it_was_taken_and_reset_back(window: Window):
+    _, views = two_coloured_wall()
+    first, third = views.images[0].numpy(), views.images[2].numpy()
+    window.wait_until(resembles(first))
+    window.page.get_by_role("button", name="3: photo_2.png").click()
+    assert resembles(third)(window.wait_until(resembles(third)))
+    assert not resembles(first)(window.picture())
+    window.page.get_by_role("button", name="Reset view").click()
+    assert resembles(first)(window.wait_until(resembles(first)))
+
+
+def test_a_photo_in_the_scene_leads_to_where_it_was_taken(window: Window, viewer: Viewer):
+    _, views = two_coloured_wall()
+    first, third = views.images[0].numpy(), views.images[2].numpy()
+    window.wait_until(resembles(first))
+    camera = list(viewer._server.get_clients().values())[-1].camera
+    window.page.mouse.move(300, 300)
+    for _ in range(3):  # backwards, until the frusta are in sight
+        window.page.mouse.wheel(0, 500)
+        window.page.wait_for_timeout(2000)
+    assert camera.position[2] < viewer._standpoints[0].position[2] - 3
+    window.page.mouse.click(*pixel_of_photo(viewer._standpoints, 2, camera))
+    assert resembles(third)(window.wait_until(resembles(third)))
+
+
+def pixel_of_photo(
+    standpoints: tuple[Standpoint, ...], index: int, camera: CameraHandle
+) -> tuple[float, float]:
+    """Where the middle of a photo is drawn in its frustum."""
+    positions = np.stack([standpoint.position for standpoint in standpoints])
+    forward = standpoints[index].look_at - positions[index]
+    middle = positions[index] + frustum_size(positions) * forward / np.linalg.norm(forward)
+    x, y, z = tf.SO3(camera.wxyz).inverse() @ (middle - camera.position)
+    focal = camera.image_height / 2 / np.tan(camera.fov / 2)
+    return camera.image_width / 2 + focal * x / z, camera.image_height / 2 + focal * y / z
+
+
+def test_all_windows_see_the_gaussians_of_a_running_fit(viewer: Viewer, browser: Browser, window: Window):
+    gaussians, views = two_coloured_wall()
+    green = gaussians.select(torch.ones(len(gaussians), dtype=torch.bool))
+    with torch.no_grad():
+        green.sh0[:] = sh0_from_rgb(torch.tensor([0.0, 0.8, 0.0]))
+    second = open_window(viewer, browser)
+    for page in (window, second):
+        page.wait_until(resembles(views.images[0].numpy()))
+    try:
+        viewer.update(green, step=1000)
+        expected = resembles(np.full((HEIGHT, WIDTH, 3), (0.0, 0.8, 0.0), np.float32))
+        assert expected(window.wait_until(expected))
+        assert expected(second.wait_until(expected))
+    finally:
+        second.page.close()
+        viewer.show(gaussians, step=0)
+
+
+def test_it_asks_nobody_but_this_machine_and_logs_no_error(window: Window, viewer: Viewer):
+    _, views = two_coloured_wall()
+    window.wait_until(resembles(views.images[0].numpy()))
+    own = (viewer.url, f"blob:{viewer.url}", viewer.url.replace("http:", "ws:"), "data:")
+    assert [url for url in window.requests if not url.startswith(own)] == []
+    assert any(url.startswith("ws:") for url in window.requests)
+    assert window.errors == []
