@@ -103,7 +103,7 @@ def read_ply(path: Path) -> Gaussians:
 def write_views(folder: Path, views: Views) -> None:
     """Write the views as a nerfstudio data set: `images/` holds the photos as they are fitted, without
     distortion, as 8-bit PNG; transforms.json beside it their cameras."""
-    photos = [folder / "images" / f"{name.replace('/', '_')}.png" for name in views.names]
+    photos = [folder / "images" / name for name in _png_names(views.names)]
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for path, image in zip(photos, views.images, strict=True):
         pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
@@ -170,6 +170,13 @@ def property_names(rest: int) -> list[str]:
     """The vertex properties in the order of Inria's code, with `rest` higher harmonics."""
     names = ["x", "y", "z", "nx", "ny", "nz", *_numbered("f_dc", 3), *_numbered("f_rest", rest)]
     return [*names, "opacity", *_numbered("scale", 3), *_numbered("rot", 4)]
+
+
+def _png_names(names: Sequence[str]) -> list[str]:
+    """A file name for each photo's name, its extension replaced unless two photos differ in it alone."""
+    flat = [name.replace("/", "_") for name in names]
+    replaced = [Path(name).with_suffix(".png").name for name in flat]
+    return replaced if len(set(replaced)) == len(flat) else [f"{name}.png" for name in flat]
 
 
 def _numbered(prefix: str, count: int) -> list[str]:

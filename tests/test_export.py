@@ -14,7 +14,7 @@ from recon.datasets import DataConfig, load
 from recon.errors import InputError, MachineError
 from recon.export import atomic_file, read_ply, write_ply, write_transforms, write_views
 from recon.gaussians import Gaussians
-from recon.scene import Cameras, Views
+from recon.scene import Cameras, Photos, Views
 
 DEGREES = (0, 1, 2, 3)
 
@@ -232,6 +232,14 @@ def test_transforms_name_no_photo_outside_their_folder(tmp_path: Path):
         write_transforms(tmp_path / "run" / "transforms.json", one, [tmp_path / "photos" / "a.jpg"])
 
 
+def test_no_photo_replaces_another_of_like_name(tmp_path: Path):
+    images = tuple(torch.full((2, 2, 3), value) for value in (0.0, 1.0))
+    cameras = Cameras(torch.eye(4).repeat(2, 1, 1), torch.eye(3).repeat(2, 1, 1), ((2, 2),) * 2)
+    twins = Photos(images, ("a.jpg", "a.png"), (None, None), paths=(), focal_priors=(None, None))
+    write_views(tmp_path, twins.with_cameras(cameras))
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["a.jpg.png", "a.png.png"]
+
+
 def test_views_are_read_back_as_they_were_fitted(tmp_path: Path):
     generator = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (h, w, 3), generator=generator) / 255 for h, w in ((12, 16), (16, 12))]
@@ -252,6 +260,7 @@ def test_views_are_read_back_as_they_were_fitted(tmp_path: Path):
     read = load(DataConfig(tmp_path, layout="nerfstudio")).train
 
     assert isinstance(read, Views)
+    assert read.names == ("a.png", "b.png")
     assert read.cameras.sizes == written.cameras.sizes
     assert torch.equal(read.cameras.Ks, written.cameras.Ks)
     torch.testing.assert_close(
