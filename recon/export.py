@@ -4,12 +4,9 @@ gsplat's exporter is not used: it leaves out the normals that readers of fixed-s
 non-finite opacity makes it drop every Gaussian (1.5.3).
 """
 
-import errno
 import json
 import logging
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from recon.errors import InputError, MachineError
+from recon.errors import InputError
+from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.scene import Cameras, Views
 
@@ -139,31 +137,6 @@ def write_transforms(path: Path, cameras: Cameras, photos: Sequence[Path]) -> No
     text = json.dumps({"camera_model": "OPENCV", "frames": frames}, indent=2, allow_nan=False)
     with atomic_file(path) as file:
         file.write(text.encode())
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file for writing that appears under `path` only when it is whole: a temporary neighbour until then.
-
-    Raises MachineError if the disk is full, InputError if the folder cannot be written to.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(
-                f"{path} does not fit on its disk ({error.strerror}); free space or choose another folder."
-            ) from error
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); choose a folder that you may write to."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def property_names(rest: int) -> list[str]:

@@ -64,12 +64,12 @@ def sample(
 ) -> Float[Tensor, "*b c"]:
     """The image read at pixels `uv`; outside, its border (or zeros)."""
     height, width, channels = image.shape
-    scale = uv.new_tensor([2 / width, 2 / height])
-    grid = (uv * scale - 1).reshape(1, -1, 1, 2)
-    read = F.grid_sample(
-        image.permute(2, 0, 1)[None], grid, mode=mode, padding_mode=padding_mode, align_corners=False
-    )
-    return read[0, :, :, 0].T.reshape(*uv.shape[:-1], channels)
+    rows = len(uv) if uv.ndim > 2 else 1
+    # grid_sample on the CPU spreads the batch over threads and vectorises along the last axis.
+    grid = (uv * uv.new_tensor([2 / width, 2 / height]) - 1).reshape(rows, 1, -1, 2)
+    batch = image.permute(2, 0, 1)[None].expand(rows, -1, -1, -1)
+    read = F.grid_sample(batch, grid, mode=mode, padding_mode=padding_mode, align_corners=False)
+    return read[:, :, 0].permute(0, 2, 1).reshape(*uv.shape[:-1], channels)
 
 
 def rotation_angle(a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:

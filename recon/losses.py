@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from recon.rendering.ssim import ssim_map
+from recon.rendering.ssim import ssim
 
 
 def masked_mean(x: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"] | None) -> Float[Tensor, ""]:
@@ -28,7 +28,7 @@ def dssim_loss(
     """1 - SSIM with the window of 3DGS, in [0, 2]; 0 for equal pictures.
 
     With a mask the window still reads its neighbours outside: only the average is masked."""
-    return masked_mean(1 - ssim_map(rgb, target), mask)
+    return masked_mean(1 - ssim(rgb, target), mask)
 
 
 def photometric_loss(

@@ -48,7 +48,13 @@ class Cameras:
 
     @property
     def world_from_camera(self) -> Float[Tensor, "n 4 4"]:
-        return torch.linalg.inv(self.camera_from_world)
+        """The inverse of the rigid transforms: no solver, so no wait for the GPU."""
+        rotation = self.camera_from_world[:, :3, :3].transpose(1, 2)
+        inverse = torch.zeros_like(self.camera_from_world)
+        inverse[:, :3, :3] = rotation
+        inverse[:, :3, 3:] = -rotation @ self.camera_from_world[:, :3, 3:]
+        inverse[:, 3, 3] = 1
+        return inverse
 
     @property
     def centres(self) -> Float[Tensor, "n 3"]:

@@ -8,6 +8,7 @@ view confirms is `consistent`; the rest is the smoothest guess and must be trust
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -73,26 +74,41 @@ def compute_stereo(
 
     `on_view` is called after each view, for a progress bar."""
     small = reduce_views(views, config.max_size)
-    inverse_depths = sweep_planes(small.cameras, depth_range, config.max_planes)
-    depths, confidences = [], []
-    for index in range(len(small)):
-        score = matching_score(small, index, inverse_depths, config)
-        depth, confidence = best_depth(score, small.images[index], inverse_depths, config)
-        depths.append(depth)
-        confidences.append(confidence)
-        on_view(index)
-
-    tolerance = config.consistency_planes * float(inverse_depths[1] - inverse_depths[0])
-    consistent = consistency(small.cameras, depths, tolerance)
+    planes = sweep_planes(small.cameras, depth_range, config.max_planes)
+    maps = depth_maps(small, planes, config, on_view)
+    tolerance = config.consistency_planes * float(planes[1] - planes[0])
+    consistent = consistency(small.cameras, [m.depth for m in maps], tolerance)
     sizes = [(height, width) for width, height in views.sizes]
     return StereoPrior(
-        depths=tuple(1 / _enlarge(1 / d, s, "bilinear") for d, s in zip(depths, sizes, strict=True)),
-        confidences=tuple(_enlarge(c, s, "bilinear") for c, s in zip(confidences, sizes, strict=True)),
+        depths=tuple(1 / _enlarge(1 / m.depth, s, "bilinear") for m, s in zip(maps, sizes, strict=True)),
+        confidences=tuple(_enlarge(m.confidence, s, "bilinear") for m, s in zip(maps, sizes, strict=True)),
         consistent=tuple(
             _enlarge(c.float(), s, "nearest") > 0.5 for c, s in zip(consistent, sizes, strict=True)
         ),
         depth_range=depth_range,
     )
+
+
+class DepthMap(NamedTuple):
+    """What one view's sweep gives, before the views are compared."""
+
+    depth: Float[Tensor, "h w"]
+    confidence: Float[Tensor, "h w"]
+
+
+def depth_maps(
+    views: Views,
+    planes: Float[Tensor, " d"],
+    config: StereoConfig,
+    on_view: Callable[[int], None] = lambda index: None,
+) -> list[DepthMap]:
+    """The sweep of every view over `planes` (inverse depths)."""
+    maps = []
+    for index, image in enumerate(views.images):
+        score = matching_score(views, index, planes, config)
+        maps.append(best_depth(score, image, planes, config))
+        on_view(index)
+    return maps
 
 
 def reduce_views(views: Views, max_size: int) -> Views:
@@ -120,14 +136,15 @@ def reduce_views(views: Views, max_size: int) -> Views:
 
 
 def sweep_planes(cameras: Cameras, depth_range: tuple[float, float], max_planes: int) -> Float[Tensor, " d"]:
-    """Inverse depths from far to near, evenly spaced: at most a pixel of parallax between two planes."""
+    """Inverse depths from far to near, evenly spaced: at most a pixel of parallax between two planes, unless
+    that takes more than `max_planes`. `far` may be infinite."""
     near, far = depth_range
     centres = cameras.centres
     baseline = float((centres[:, None] - centres[None]).norm(dim=-1).max())
     focal = float(cameras.Ks[:, 0, 0].max())
     parallax = focal * baseline * (1 / near - 1 / far)
     count = int(min(max(parallax, 32), max_planes))
-    return torch.linspace(1 / far, 1 / near, count, device=centres.device)
+    return torch.linspace(1 / far, 1 / near, count, device=centres.device).clamp_min(1e-6 / near)
 
 
 def nearest_sources(cameras: Cameras, index: int, count: int) -> list[int]:
@@ -185,11 +202,27 @@ PLANES_AT_ONCE = 16
 
 
 def box_mean(x: Float[Tensor, "b h w"], window: int) -> Float[Tensor, "b h w"]:
-    """Mean over a square window, the border repeated. Two one-dimensional passes."""
+    """Mean over a square window of odd width, the border repeated."""
     radius = window // 2
-    padded = F.pad(x[:, None], (radius, radius, radius, radius), mode="replicate")
-    rows = F.avg_pool2d(padded, (1, window), stride=1)
-    return F.avg_pool2d(rows, (window, 1), stride=1)[:, 0]
+    padded = F.pad(x[:, None], (radius, radius, radius, radius), mode="replicate")[:, 0]
+    return window_sum(window_sum(padded, window, 2), window, 1).mul_(1 / window**2)
+
+
+def window_sum(x: Tensor, window: int, dim: int) -> Tensor:
+    """Sums of `window` neighbours along `dim`, from sums of 1, 2, 4, ... neighbours: log(window) additions,
+    ten times faster than pooling on a CPU and without the cancellation of running sums."""
+    length = x.shape[dim] - window + 1
+    total, start, width = None, 0, 1
+    while True:
+        if window & width:
+            part = x.narrow(dim, start, length)
+            total = part.clone() if total is None else total.add_(part)
+            start += width
+        if 2 * width > window:
+            assert total is not None, "a window has at least one pixel"
+            return total
+        x = x.narrow(dim, 0, x.shape[dim] - width) + x.narrow(dim, width, x.shape[dim] - width)
+        width *= 2
 
 
 def normalised_correlation(
@@ -209,7 +242,7 @@ def best_depth(
     image: Float[Tensor, "h w 3"],
     inverse_depths: Float[Tensor, " d"],
     config: StereoConfig,
-) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
+) -> DepthMap:
     """Depth of the plane with the least aggregated cost, refined by a parabola, and that plane's score."""
     cost = semi_global_aggregation(
         1 - score, image.mean(-1), config.small_step_penalty, config.large_step_penalty
@@ -220,7 +253,9 @@ def best_depth(
     offset = (before - after) / (2 * (before - 2 * at + after)).clamp_min(1e-4)
     step = inverse_depths[1] - inverse_depths[0]
     inverse_depth = inverse_depths[centre] + offset.clamp(-0.5, 0.5) * step
-    return 1 / inverse_depth, score.gather(0, best[None])[0]
+    return DepthMap(
+        1 / inverse_depth.clamp_min(0.5 * float(inverse_depths[0])), score.gather(0, best[None])[0]
+    )
 
 
 def consistency(

@@ -1,0 +1,60 @@
+"""A fit on disk: everything a step changes, as safetensors, whole or not at all."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from recon.densify import Optimisers
+from recon.errors import InputError
+from recon.files import atomic_file
+from recon.gaussians import Gaussians
+from recon.trainer import FitState, RatesConfig, Recipe, make_optimisers
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""Adam's state for one parameter."""
+
+
+def save_checkpoint(path: Path, state: FitState, recipe: Recipe) -> None:
+    """Write Gaussians, optimisers and the strategy's statistics; random numbers need no state (see `fit`)."""
+    tensors = {f"gaussians.{name}": p.detach() for name, p in state.gaussians.named_parameters()}
+    for name, optimiser in state.optimisers.items():
+        for moments in optimiser.state.values():
+            tensors |= {f"optimisers.{name}.{key}": moments[key] for key in MOMENTS}
+    strategy = recipe.strategy.state
+    tensors |= {f"strategy.{k}": v for k, v in strategy.items() if isinstance(v, torch.Tensor)}
+    save_tensors(path, tensors, {"step": state.step})
+
+
+def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torch.device) -> FitState:
+    """The state that `save_checkpoint` wrote, on `device`; also fills the statistics of the strategy."""
+    tensors, metadata = load_tensors(path, device)
+    gaussians = Gaussians(**_group(tensors, "gaussians"))
+    optimisers: Optimisers = make_optimisers(gaussians, rates)
+    for name, parameter in gaussians.named_parameters():
+        optimisers[name].state[parameter] = _group(tensors, f"optimisers.{name}")
+    recipe.strategy.state.update(_group(tensors, "strategy"))
+    return FitState(gaussians, optimisers, int(metadata["step"]))
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, object]) -> None:
+    """Write named tensors and small values that JSON can hold."""
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with atomic_file(path) as file:
+        file.write(save(contiguous, metadata={"recon": json.dumps(metadata)}))
+
+
+def load_tensors(path: Path, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """Inverse of `save_tensors`. Raises InputError for a file that is none of ours."""
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = json.loads((file.metadata() or {})["recon"])
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it to have it made again.") from error
+
+
+def _group(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
