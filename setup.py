@@ -4,6 +4,7 @@ The core is a plain shared library, once per instruction set, opened with ctypes
 compiler the installation succeeds all the same, and says what is missing.
 """
 
+import copy
 import platform
 import sys
 from pathlib import Path
@@ -40,12 +41,15 @@ class BuildCore(build_ext):
         return f"{fullname.replace('.', '/')}.so"
 
     def build_extension(self, ext: Extension) -> None:
+        own = copy.copy(self)
+        # Builds run side by side and their object files have the same names.
+        own.build_temp = f"{self.build_temp}/{ext.name}"
         try:
-            super().build_extension(ext)
+            build_ext.build_extension(own, ext)
         except (BaseError, CCompilerError, OSError) as error:
             print(
-                f"recon: the CPU engine's {ext.name.rpartition('.')[2]} was not compiled ({error}). Install a C++ "
-                "compiler with OpenMP (g++ 11 or newer) and run `pip install -e .` again, or use a CUDA GPU.",
+                f"recon: {ext.name} for the CPU engine was not compiled ({error}). Install a C++ compiler "
+                "with OpenMP (g++ 11 or newer) and run `pip install -e .` again, or use a CUDA GPU.",
                 file=sys.stderr,
             )
 

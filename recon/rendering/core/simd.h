@@ -1,10 +1,11 @@
-// Vectors as wide as the instruction set's registers, by the compiler's vector extension. A wider vector would
-// be split lane by lane wherever masks are involved, which was measured to be ten times slower.
+// Vectors as wide as the instruction set's registers, by the compiler's vector extension. Wider vectors would be split
+// lane by lane wherever masks are involved, which was measured to be ten times slower.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__AVX512F__) || defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
@@ -21,25 +22,28 @@ constexpr int kVectorBytes = 32;
 #else
 constexpr int kVectorBytes = 16;
 #endif
+// Never fewer than four lanes: two lanes of doubles would make more blocks a tile than an integer has bits.
+template <class Real>
+constexpr int kVectorBytesOf = kVectorBytes < 4 * int(sizeof(Real)) ? 4 * int(sizeof(Real)) : kVectorBytes;
 
 template <class Real>
 struct Simd;
 template <>
 struct Simd<float> {
   typedef float Vec __attribute__((vector_size(kVectorBytes)));
-  typedef int32_t Mask __attribute__((vector_size(kVectorBytes)));
+  typedef int32_t Int __attribute__((vector_size(kVectorBytes)));
 };
 template <>
 struct Simd<double> {
-  typedef double Vec __attribute__((vector_size(kVectorBytes)));
-  typedef int64_t Mask __attribute__((vector_size(kVectorBytes)));
+  typedef double Vec __attribute__((vector_size(kVectorBytesOf<double>)));
+  typedef int64_t Int __attribute__((vector_size(kVectorBytesOf<double>)));
 };
 template <class Real>
 using Vec = typename Simd<Real>::Vec;
 template <class Real>
-using Mask = typename Simd<Real>::Mask;
+using Int = typename Simd<Real>::Int;  // integers as wide as Real, one a lane
 template <class Real>
-constexpr int kLanes = kVectorBytes / sizeof(Real);
+constexpr int kLanes = kVectorBytesOf<Real> / sizeof(Real);
 
 template <class Real>
 RECON_INLINE Vec<Real> splat(Real value) {
@@ -72,6 +76,54 @@ RECON_INLINE void store_column(Real* rows, int stride, int column, int count, Ve
     if (l < count) rows[l * stride + column] = v[l];
 }
 
+// What a comparison gives. AVX-512 has registers of bits for it; left to itself the compiler takes combinations of them
+// apart bit by bit. Elsewhere it is a vector of all ones or all zeros.
+#if defined(__AVX512F__)
+template <class Real>
+using Mask = std::conditional_t<sizeof(Real) == 4, __mmask16, __mmask8>;
+
+RECON_INLINE __mmask16 at_least(Vec<float> a, Vec<float> b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
+RECON_INLINE __mmask8 at_least(Vec<double> a, Vec<double> b) { return _mm512_cmp_pd_mask(a, b, _CMP_GE_OQ); }
+RECON_INLINE __mmask16 above(Vec<float> a, Vec<float> b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+RECON_INLINE __mmask8 above(Vec<double> a, Vec<double> b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
+RECON_INLINE Vec<float> select(__mmask16 m, Vec<float> a, Vec<float> b) { return _mm512_mask_blend_ps(m, b, a); }
+RECON_INLINE Vec<double> select(__mmask8 m, Vec<double> a, Vec<double> b) { return _mm512_mask_blend_pd(m, b, a); }
+template <class M>
+RECON_INLINE bool any(M mask) {
+  return mask != 0;
+}
+#else
+template <class Real>
+using Mask = Int<Real>;
+
+template <class V>
+RECON_INLINE auto at_least(V a, V b) {
+  return a >= b;
+}
+template <class V>
+RECON_INLINE auto above(V a, V b) {
+  return a > b;
+}
+template <class M, class V>
+RECON_INLINE V select(M mask, V a, V b) {
+  return mask ? a : b;
+}
+template <class M>
+RECON_INLINE bool any(M mask) {
+#if defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+  int64_t parts[sizeof(mask) / 8], all = 0;
+  std::memcpy(parts, &mask, sizeof(mask));
+  for (int64_t part : parts) all |= part;
+  return all != 0;
+#endif
+}
+#if defined(__SSE2__) && !defined(__AVX2__)
+RECON_INLINE bool any(Int<float> mask) { return _mm_movemask_ps((__m128)mask) != 0; }
+#endif
+#endif
+
 template <class V>
 RECON_INLINE V min(V a, V b) {
   return a < b ? a : b;
@@ -89,21 +141,9 @@ RECON_INLINE V square_root(V v) {
   return root;
 }
 
-// Whether any lane of a comparison is true.
-template <class M>
-RECON_INLINE bool any(M mask) {
-#if defined(__AVX512F__)
-  return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0;
-#elif defined(__AVX2__)
-  return _mm256_movemask_ps((__m256)mask) != 0;
-#elif defined(__SSE2__)
-  return _mm_movemask_ps((__m128)mask) != 0;
-#else
-  int64_t halves[2];
-  std::memcpy(halves, &mask, sizeof(halves));
-  return (halves[0] | halves[1]) != 0;
-#endif
-}
+// -|v|, by setting the sign bit.
+RECON_INLINE Vec<float> negative(Vec<float> v) { return (Vec<float>)((Int<float>)v | INT32_MIN); }
+RECON_INLINE Vec<double> negative(Vec<double> v) { return (Vec<double>)((Int<double>)v | INT64_MIN); }
 
 // 1 / v for v in [0.001, 1]. Division would keep its unit busy for as long as the rest of a pixel's gradient takes:
 // the estimate and one Newton step are within one unit in the last place or two.
@@ -129,14 +169,14 @@ RECON_INLINE Vec<double> reciprocal(Vec<double> v) { return 1.0 / v; }
 RECON_INLINE Vec<float> exp2(Vec<float> v) {
   constexpr float kRoundingShift = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const Vec<float> shifted = v + kRoundingShift;
-  const Mask<float> n = (Mask<float>)shifted - 0x4B400000;  // the bits of kRoundingShift
+  const Int<float> n = (Int<float>)shifted - 0x4B400000;  // the bits of kRoundingShift
   const Vec<float> f = v - (shifted - kRoundingShift);
   Vec<float> p = f * 0.001327647198f + 0.009675541334f;
   p = p * f + 0.05550713274f;
   p = p * f + 0.2402211972f;
   p = p * f + 0.6931469671f;
   p = p * f + 1.000000072f;
-  return (Vec<float>)((Mask<float>)p + (n << 23));
+  return (Vec<float>)((Int<float>)p + (n << 23));
 }
 
 RECON_INLINE Vec<double> exp2(Vec<double> v) {
@@ -151,7 +191,7 @@ RECON_INLINE Vec<double> exp2(Vec<double> v) {
 template <int Distance, class Real>
 RECON_INLINE Vec<Real> fold(Vec<Real> a, Vec<Real> b) {
   constexpr int lanes = kLanes<Real>;
-  Mask<Real> own, other;
+  Int<Real> own, other;
   for (int l = 0; l < lanes; ++l) {
     own[l] = l & Distance ? lanes + l : l;
     other[l] = l & Distance ? lanes + l - Distance : l + Distance;

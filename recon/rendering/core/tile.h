@@ -1,7 +1,8 @@
-// What the forward and the backward pass over a tile share: walking its splats row by row.
+// What the forward and the backward pass over a tile share: walking its splats block by block.
 //
-// A tile row is `kStrips` vectors. The walk must not visit what cannot matter: a splat's rows are those its ellipse
-// reaches, a strip is left out if the ellipse stays beside it, and a row whose pixels all ended is dropped.
+// A vector holds a block of neighbouring pixels, as square as its lanes allow: a small splat then touches a third
+// fewer vectors than if they were rows. A tile's blocks are bits of one integer, row by row, so that what cannot
+// matter (blocks outside the splat's box, blocks whose pixels all ended) is masked away before any arithmetic.
 #pragma once
 
 #include "binning.h"
@@ -10,24 +11,44 @@
 namespace recon {
 
 template <class Real>
-constexpr int kStrips = kTile / kLanes<Real>;
+struct Blocks {
+  static constexpr int width = kLanes<Real> >= 8 ? 4 : 2, height = kLanes<Real> / width;  // pixels
+  static constexpr int columns = kTile / width, rows = kTile / height, count = columns * rows;
+  static_assert(count <= 64, "one bit a block");
 
-// Per-pixel values of a tile.
+  static constexpr uint64_t first_bits(int n) { return n >= 64 ? ~uint64_t(0) : (uint64_t(1) << n) - 1; }
+
+  // One bit at the start of each row of blocks.
+  static constexpr uint64_t row_starts() {
+    uint64_t bits = 0;
+    for (int row = 0; row < rows; ++row) bits |= uint64_t(1) << row * columns;
+    return bits;
+  }
+};
+
+// Per-pixel values of a tile, block by block.
 template <class Real>
 struct alignas(64) TilePlane {
-  Real values[kTile][kTile];
+  Real values[kTile * kTile];
 
-  RECON_INLINE Vec<Real> get(int row, int strip) const { return load(&values[row][strip * kLanes<Real>]); }
-  RECON_INLINE void set(int row, int strip, Vec<Real> v) { store(&values[row][strip * kLanes<Real>], v); }
+  RECON_INLINE Vec<Real> get(int block) const { return load(values + block * kLanes<Real>); }
+  RECON_INLINE void set(int block, Vec<Real> v) { store(values + block * kLanes<Real>, v); }
+  RECON_INLINE Real& at(int row, int column) {
+    using B = Blocks<Real>;
+    const int block = row / B::height * B::columns + column / B::width;
+    return values[block * kLanes<Real> + row % B::height * B::width + column % B::width];
+  }
 };
 
 template <class Real>
 struct TileWalk {
+  using B = Blocks<Real>;
   int left, top, columns, rows;  // pixels; columns and rows that lie in the image
   // Transmittance before the next splat. Ended pixels hold minus the value they ended with, so that one comparison
   // with kMinTransmittance serves both ends of a ray.
   TilePlane<Real> transmittance;
-  uint32_t alive[kStrips<Real>];  // a bit a row: some pixel goes on
+  uint64_t alive = B::first_bits(B::count);  // blocks of which some pixel goes on
+  Vec<Real> x[B::columns], y[B::rows];       // pixel centres of a column and a row of blocks
 
   TileWalk(const Frame<Real>& frame, int tile) {
     left = tile % frame.columns * kTile;
@@ -36,61 +57,66 @@ struct TileWalk {
     rows = std::min(kTile, frame.height - top);
     for (int row = 0; row < kTile; ++row)
       for (int column = 0; column < kTile; ++column)
-        transmittance.values[row][column] = row < rows && column < columns ? Real(1) : Real(-1);
-    for (uint32_t& bits : alive) bits = (1u << rows) - 1;
-  }
-
-  // Drops rows that ended; true if none is left.
-  bool ended() {
-    uint32_t any_alive = 0;
-    for (int strip = 0; strip < kStrips<Real>; ++strip) {
-      for (int row = 0; row < rows; ++row)
-        if (alive[strip] >> row & 1 && !any(transmittance.get(row, strip) > Real(0))) alive[strip] &= ~(1u << row);
-      any_alive |= alive[strip];
+        transmittance.at(row, column) = row < rows && column < columns ? Real(1) : Real(-1);
+    for (int l = 0; l < kLanes<Real>; ++l) {
+      for (int c = 0; c < B::columns; ++c) x[c][l] = Real(left + c * B::width + l % B::width) + Real(0.5);
+      for (int r = 0; r < B::rows; ++r) y[r][l] = Real(top + r * B::height + l / B::width) + Real(0.5);
     }
-    return any_alive == 0;
   }
 
-  // Rows of a strip where the splat may be seen, as bits.
-  RECON_INLINE uint32_t rows_of(const Splat<Real>& s, int strip) const {
-    const int strip_left = left + strip * kLanes<Real>;
-    if (s.first_column >= strip_left + kLanes<Real> || s.last_column < strip_left) return 0;
-    const int first = std::max(0, s.first_row - top), last = std::min(kTile - 1, s.last_row - top);
-    if (first > last) return 0;
-    return alive[strip] & ((2u << last) - (1u << first));
+  // Drops blocks that ended; true if none is left.
+  bool ended() {
+    for (uint64_t bits = alive; bits; bits &= bits - 1) {
+      const int block = __builtin_ctzll(bits);
+      if (!any(above(transmittance.get(block), Vec<Real>{}))) alive &= ~(uint64_t(1) << block);
+    }
+    return alive == 0;
+  }
+
+  // Blocks where the splat may be seen, by its box.
+  RECON_INLINE uint64_t blocks_of(const Splat<Real>& s) const {
+    const int first_row = std::max(0, s.first_row - top) / B::height;
+    const int last_row = std::min(kTile - 1, s.last_row - top) / B::height;
+    const int first_column = std::max(0, s.first_column - left) / B::width;
+    const int last_column = std::min(kTile - 1, s.last_column - left) / B::width;
+    const uint64_t in_rows = B::first_bits((last_row + 1) * B::columns) & ~B::first_bits(first_row * B::columns);
+    const uint64_t in_columns = B::first_bits(last_column + 1) & ~B::first_bits(first_column);
+    return alive & in_rows & in_columns * B::row_starts();
   }
 };
 
-// Column centres of a strip.
-template <class Real>
-RECON_INLINE Vec<Real> centres(int first) {
-  Vec<Real> x;
-  for (int l = 0; l < kLanes<Real>; ++l) x[l] = Real(first + l) + Real(0.5);
-  return x;
-}
-
-// One splat at one row of a strip.
+// One splat at one block.
 template <class Real>
 struct Touch {
-  Mask<Real> hit;          // alpha >= kMinAlpha
-  Vec<Real> unclamped;     // opacity exp(-power)
-  Vec<Real> alpha;         // not above kMaxAlpha
+  Vec<Real> dx, dy;         // from the mean to the pixels
+  Vec<Real> exponent;       // log2 of opacity exp(-power)
+  Mask<Real> hit;           // alpha >= kMinAlpha
+  Mask<Real> contributes;   // hit, and the ray goes on
+  Vec<Real> unclamped;      // opacity exp(-power)
+  Vec<Real> alpha;          // not above kMaxAlpha
   Vec<Real> before, after;  // transmittance
-  Mask<Real> contributes;  // hit, and the ray goes on
+
+  // Whether the splat is seen at the block; if so, `evaluate` does the rest.
+  RECON_INLINE bool reach(const TileWalk<Real>& walk, const Splat<Real>& s, int block) {
+    dx = walk.x[block % Blocks<Real>::columns] - s.x;
+    dy = walk.y[block / Blocks<Real>::columns] - s.y;
+    exponent = dx * (dx * s.xx + dy * s.xy) + (dy * dy * s.yy + s.log2_opacity);
+    hit = at_least(exponent, splat(Real(kLog2MinAlpha)));
+    return any(hit);
+  }
 
   // Rounding may lift the exponent over the opacity's, by which a Gaussian's own centre would get lost if that were
   // taken for a miss: it is clamped.
-  RECON_INLINE void evaluate(Vec<Real> exponent, const Splat<Real>& s, Vec<Real> transmittance) {
+  RECON_INLINE void evaluate(const Splat<Real>& s, Vec<Real> transmittance) {
     unclamped = exp2(min(exponent, splat(s.log2_opacity)));
     alpha = min(unclamped, splat(Real(kMaxAlpha)));
     before = transmittance;
     after = before * (Real(1) - alpha);
-    contributes = hit & (after > Real(kMinTransmittance));
+    contributes = hit & above(after, splat(Real(kMinTransmittance)));
   }
 
   RECON_INLINE Vec<Real> next_transmittance() const {
-    const Vec<Real> stopped = before < Real(0) ? before : -before;
-    return contributes ? after : (hit ? stopped : before);
+    return select(contributes, after, select(hit, negative(before), before));
   }
 };
 

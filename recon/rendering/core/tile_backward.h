@@ -34,63 +34,51 @@ void read_tile(const TileWalk<Real>& walk, const Frame<Real>& frame, const Image
       Real behind = 0;
       for (int k = 0; k < 3; ++k) {
         const Real v = image.v_rgb[3 * pixel + k];
-        gradient.v_features[k].values[row][column] = v;
+        gradient.v_features[k].at(row, column) = v;
         behind += v * image.rgb[3 * pixel + k];
       }
       const Real alpha = image.alpha[pixel];
       const Real v_sum = alpha > 0 ? image.v_depth[pixel] / alpha : Real(0);
       const Real v_sum_depth = v_sum * image.depth[pixel];
-      gradient.v_features[3].values[row][column] = v_sum;
+      gradient.v_features[3].at(row, column) = v_sum;
       behind += v_sum_depth * alpha;
       behind -= (image.v_alpha[pixel] - v_sum_depth) * frame.final_transmittance[pixel];
-      gradient.behind.values[row][column] = behind;
+      gradient.behind.at(row, column) = behind;
     }
 }
 
-// Adds to `sums` the splat's share of one strip; false if it touches nothing there.
+// The splat's sums over the tile's pixels, lane by lane; false if it touches nothing.
 template <class Real>
-RECON_INLINE bool add_strip(TileWalk<Real>& walk, TileGradient<Real>& gradient, const Splat<Real>& s, int strip,
-                            Vec<Real>* sums) {
+RECON_INLINE bool add_splat_vjp(TileWalk<Real>& walk, TileGradient<Real>& gradient, const Splat<Real>& s,
+                                Vec<Real>* sums) {
   using V = Vec<Real>;
-  uint32_t rows = walk.rows_of(s, strip);
-  const V dx = centres<Real>(walk.left + strip * kLanes<Real>) - s.x;
-  const V flat = dx * dx * s.xx + s.log2_opacity, slope = dx * s.xy;
-  V sum_v{}, sum_v_dy{}, sum_v_dy2{};
   bool touched = false;
-  for (; rows; rows &= rows - 1) {
-    const int row = __builtin_ctz(rows);
-    const Real dy = Real(walk.top + row) + Real(0.5) - s.y;
-    const V exponent = flat + dy * (slope + s.yy * dy);
+  for (uint64_t blocks = walk.blocks_of(s); blocks; blocks &= blocks - 1) {
+    const int block = __builtin_ctzll(blocks);
     Touch<Real> touch;
-    touch.hit = exponent >= Real(kLog2MinAlpha);
-    if (!any(touch.hit)) continue;
+    if (!touch.reach(walk, s, block)) continue;
     touched = true;
-    touch.evaluate(exponent, s, walk.transmittance.get(row, strip));
-    const V weight = touch.contributes ? touch.alpha * touch.before : V{};
+    touch.evaluate(s, walk.transmittance.get(block));
+    const V weight = select(touch.contributes, touch.alpha * touch.before, V{});
     V v_weight{};
     for (int k = 0; k < kFeatures; ++k) {
-      const V v_feature = gradient.v_features[k].get(row, strip);
+      const V v_feature = gradient.v_features[k].get(block);
       v_weight += v_feature * s.feature[k];
       sums[6 + k] += weight * v_feature;
     }
-    const V behind = gradient.behind.get(row, strip) - weight * v_weight;
-    gradient.behind.set(row, strip, behind);
+    const V behind = gradient.behind.get(block) - weight * v_weight;
+    gradient.behind.set(block, behind);
     const V v_alpha = touch.before * v_weight - behind * reciprocal(Real(1) - touch.alpha);
-    const Mask<Real> moves = touch.contributes & (touch.unclamped <= Real(kMaxAlpha));
-    const V v = moves ? v_alpha * touch.alpha : V{};
-    const V v_dy = v * dy;
-    sum_v += v;
-    sum_v_dy += v_dy;
-    sum_v_dy2 += v_dy * dy;
-    walk.transmittance.set(row, strip, touch.next_transmittance());
+    const Mask<Real> moves = touch.contributes & at_least(splat(Real(kMaxAlpha)), touch.unclamped);
+    const V v = select(moves, v_alpha * touch.alpha, V{}), v_dx = v * touch.dx, v_dy = v * touch.dy;
+    sums[0] += v;
+    sums[1] += v_dx;
+    sums[2] += v_dy;
+    sums[3] += v_dx * touch.dx;
+    sums[4] += v_dx * touch.dy;
+    sums[5] += v_dy * touch.dy;
+    walk.transmittance.set(block, touch.next_transmittance());
   }
-  const V v_dx = sum_v * dx;
-  sums[0] += sum_v;
-  sums[1] += v_dx;
-  sums[2] += sum_v_dy;
-  sums[3] += v_dx * dx;
-  sums[4] += sum_v_dy * dx;
-  sums[5] += sum_v_dy2;
   return touched;
 }
 
@@ -107,9 +95,9 @@ void draw_tile_vjp(Frame<Real>& frame, int tile, const ImageGradient<Real>& imag
     Real* slot = frame.pair_gradients.data() + int64_t(frame.tile_slots[pair]) * stride;
     bool touched = false;
     if (!ended) {
-      const Splat<Real>& s = frame.splats[frame.tile_splats[pair]];
+      const Splat<Real> s = frame.splats[frame.tile_splats[pair]];
       Vec<Real> sums[kSums] = {};
-      for (int strip = 0; strip < kStrips<Real>; ++strip) touched |= add_strip(walk, gradient, s, strip, sums);
+      touched = add_splat_vjp(walk, gradient, s, sums);
       if (touched) sum_lanes<Real, kSums>(sums, slot);
       if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1) ended = walk.ended();
     }
