@@ -7,7 +7,7 @@ image with pixel centres at +0.5, sRGB floats in [0, 1], channels last. Photos m
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -82,15 +82,17 @@ class Photos:
 
     def select(self: PhotosT, indices: Sequence[int]) -> PhotosT:
         """The photos at `indices`, in that order."""
-        index = list(indices)
-        return replace(
-            self,
-            images=tuple(self.images[i] for i in index),
-            names=tuple(self.names[i] for i in index),
-            masks=tuple(self.masks[i] for i in index),
-            paths=tuple(self.paths[i] for i in index),
-            focal_priors=tuple(self.focal_priors[i] for i in index),
-        )
+        return replace(self, **self._parts(list(indices)))
+
+    def _parts(self, index: list[int]) -> dict[str, Any]:
+        """Every field at `index`."""
+        return {
+            "images": tuple(self.images[i] for i in index),
+            "names": tuple(self.names[i] for i in index),
+            "masks": tuple(self.masks[i] for i in index),
+            "paths": tuple(self.paths[i] for i in index),
+            "focal_priors": tuple(self.focal_priors[i] for i in index),
+        }
 
     def to(self: PhotosT, device: torch.device | str) -> PhotosT:
         """The same photos on `device`."""
@@ -127,8 +129,8 @@ class Views(Photos):
         if self.sizes != self.cameras.sizes:
             raise ValueError(f"Views: photos of {self.sizes} but cameras of {self.cameras.sizes}.")
 
-    def select(self, indices: Sequence[int]) -> "Views":
-        return replace(super().select(indices), cameras=self.cameras.select(indices))
+    def _parts(self, index: list[int]) -> dict[str, Any]:
+        return {**super()._parts(index), "cameras": self.cameras.select(index)}
 
     def to(self, device: torch.device | str) -> "Views":
         return replace(super().to(device), cameras=self.cameras.to(device))
