@@ -22,19 +22,20 @@ struct alignas(16 * sizeof(Real)) Splat {
   uint32_t index;                                          // of the Gaussian
 };
 
-// Everything the backward pass has to know of a forward pass. A (splat, tile) pair is listed twice: per tile in
-// order of depth (`tile_splats`), and per splat (`splat_begin`); `tile_slots` leads from the first to the second.
+// Everything the backward pass has to know of a forward pass. Pairs (splat, tile) are numbered tile by tile and in
+// order of depth; `splat_pairs` lists the numbers again splat by splat, to sum what the tiles found.
 template <class Real>
 struct Frame {
   int width, height, columns, rows;   // pixels, tiles
   int64_t count;                      // Gaussians, drawn or not
   int drawn;                          // splats
   Buffer<Splat<Real>> splats;         // front to back
-  Buffer<int64_t> splat_begin;        // pairs of a splat
-  Buffer<int64_t> tile_begin;         // pairs of a tile
-  Buffer<uint32_t> tile_splats, tile_slots;
+  Buffer<int64_t> tile_begin;         // where a tile's pairs begin; one more than there are tiles
+  Buffer<uint32_t> pair_splats;       // the splat of a pair
+  Buffer<int64_t> splat_begin;        // where a splat's pairs begin in `splat_pairs`; one more than splats
+  Buffer<uint32_t> splat_pairs;
   Buffer<Real> final_transmittance;   // (h, w)
-  Buffer<Real> pair_gradients;        // by slot
+  Buffer<Real> pair_gradients;        // by pair
   // Scratch.
   Buffer<uint32_t> keys[2], order[2];
   std::vector<std::vector<uint32_t>> chunk_tiles;    // per chunk of splats: the tiles of each, one after another
@@ -175,16 +176,15 @@ void bin(Frame<Real>& frame, int threads, const Real* means2d, const Real* conic
   splat_begin[0] = 0;
   for (int s = 0; s < frame.drawn; ++s) splat_begin[s + 1] += splat_begin[s];
 
-  uint32_t* tile_splats = frame.tile_splats.resize(pairs);
-  uint32_t* tile_slots = frame.tile_slots.resize(pairs);
+  uint32_t* pair_splats = frame.pair_splats.resize(pairs);
+  uint32_t* splat_pairs = frame.splat_pairs.resize(pairs);
   for_each_chunk(frame.drawn, size, threads, [&](int chunk, int64_t begin, int64_t end) {
     const uint32_t* tile = frame.chunk_tiles[chunk].data();
     auto& cursors = frame.chunk_cursors[chunk];
     for (int64_t s = begin; s < end; ++s)
-      for (int64_t slot = splat_begin[s]; slot < splat_begin[s + 1]; ++slot) {
-        const uint32_t pair = cursors[*tile++]++;
-        tile_splats[pair] = static_cast<uint32_t>(s);
-        tile_slots[pair] = static_cast<uint32_t>(slot);
+      for (int64_t k = splat_begin[s]; k < splat_begin[s + 1]; ++k) {
+        splat_pairs[k] = cursors[*tile++]++;
+        pair_splats[splat_pairs[k]] = static_cast<uint32_t>(s);
       }
   });
 }

@@ -64,8 +64,10 @@ template <class Real>
 void gather(const Frame<Real>& frame, int64_t splat, const SplatInput<Real>& in, const SplatGradient<Real>& out) {
   constexpr int stride = kSumStride<Real, kSums>;
   Real folded[stride] = {};
-  for (int64_t slot = frame.splat_begin[splat]; slot < frame.splat_begin[splat + 1]; ++slot)
-    for (int k = 0; k < stride; ++k) folded[k] += frame.pair_gradients[slot * stride + k];
+  for (int64_t i = frame.splat_begin[splat]; i < frame.splat_begin[splat + 1]; ++i) {
+    const Real* pair = &frame.pair_gradients[int64_t(frame.splat_pairs[i]) * stride];
+    for (int k = 0; k < stride; ++k) folded[k] += pair[k];
+  }
   Real sum[kSums];
   for (int k = 0; k < kSums; ++k) sum[k] = folded[sum_position<Real>(k)];
 

@@ -47,17 +47,15 @@ void read_tile(const TileWalk<Real>& walk, const Frame<Real>& frame, const Image
     }
 }
 
-// The splat's sums over the tile's pixels, lane by lane; false if it touches nothing.
+// The splat's sums over the tile's pixels, lane by lane.
 template <class Real>
-RECON_INLINE bool add_splat_vjp(TileWalk<Real>& walk, TileGradient<Real>& gradient, const Splat<Real>& s,
+RECON_INLINE void add_splat_vjp(TileWalk<Real>& walk, TileGradient<Real>& gradient, const Splat<Real>& s,
                                 Vec<Real>* sums) {
   using V = Vec<Real>;
-  bool touched = false;
   for (uint64_t blocks = walk.blocks_of(s); blocks; blocks &= blocks - 1) {
     const int block = __builtin_ctzll(blocks);
     Touch<Real> touch;
     if (!touch.reach(walk, s, block)) continue;
-    touched = true;
     touch.evaluate(s, walk.transmittance.get(block));
     const V weight = select(touch.contributes, touch.alpha * touch.before, V{});
     V v_weight{};
@@ -79,10 +77,10 @@ RECON_INLINE bool add_splat_vjp(TileWalk<Real>& walk, TileGradient<Real>& gradie
     sums[5] += v_dy * touch.dy;
     walk.transmittance.set(block, touch.next_transmittance());
   }
-  return touched;
 }
 
-// Writes the gradients of every pair of the tile to its slot; each slot has one writer, whatever the thread.
+// Writes the sums of every pair of the tile, each of which has this one writer. They are stored as `sum_lanes` leaves
+// them, and one after another: gathering scattered values costs less than scattering them.
 template <class Real>
 void draw_tile_vjp(Frame<Real>& frame, int tile, const ImageGradient<Real>& image) {
   constexpr int stride = kSumStride<Real, kSums>;
@@ -90,19 +88,16 @@ void draw_tile_vjp(Frame<Real>& frame, int tile, const ImageGradient<Real>& imag
   TileGradient<Real> gradient;
   read_tile(walk, frame, image, gradient);
   const int64_t begin = frame.tile_begin[tile], end = frame.tile_begin[tile + 1];
-  bool ended = false;
-  for (int64_t pair = begin; pair < end; ++pair) {
-    Real* slot = frame.pair_gradients.data() + int64_t(frame.tile_slots[pair]) * stride;
-    bool touched = false;
-    if (!ended) {
-      const Splat<Real> s = frame.splats[frame.tile_splats[pair]];
-      Vec<Real> sums[kSums] = {};
-      touched = add_splat_vjp(walk, gradient, s, sums);
-      if (touched) sum_lanes<Real, kSums>(sums, slot);
-      if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1) ended = walk.ended();
-    }
-    if (!touched) std::fill_n(slot, stride, Real(0));
+  int64_t pair = begin;
+  for (bool ended = false; pair < end && !ended; ++pair) {
+    prefetch(frame, pair, end);
+    const Splat<Real> s = frame.splats[frame.pair_splats[pair]];
+    Vec<Real> sums[kSums] = {};
+    add_splat_vjp(walk, gradient, s, sums);
+    sum_lanes<Real, kSums>(sums, &frame.pair_gradients[pair * stride]);
+    if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1) ended = walk.ended();
   }
+  std::fill(&frame.pair_gradients[pair * stride], &frame.pair_gradients[end * stride], Real(0));
 }
 
 }  // namespace recon

@@ -42,7 +42,8 @@ void draw_tile(Frame<Real>& frame, int tile, const Image<Real>& image) {
   TilePlane<Real> sums[kFeatures] = {};
   const int64_t begin = frame.tile_begin[tile], end = frame.tile_begin[tile + 1];
   for (int64_t pair = begin; pair < end; ++pair) {
-    const Splat<Real> s = frame.splats[frame.tile_splats[pair]];
+    prefetch(frame, pair, end);
+    const Splat<Real> s = frame.splats[frame.pair_splats[pair]];
     add_splat(walk, s, sums);
     if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1 && walk.ended()) break;
   }
