@@ -5,6 +5,50 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from recon.gaussians import Gaussians
+from recon.scene import Views
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Some of a stage is done."""
+
+    stage: str
+    """What is being done, for people: 'cameras', 'stereo'."""
+    done: int
+    total: int
+    note: str = ""
+    """A few words on what comes now."""
+
+
+@dataclass(frozen=True)
+class PhotoRow:
+    """What became of one photo when the cameras were solved."""
+
+    name: str
+    keypoints: int
+    matches: int
+    """Verified matches, summed over all other photos."""
+    registered: bool
+    reprojection_error: float | None
+    """Mean over the photo's points, in pixels at `PosesConfig.max_size`; None if not registered."""
+
+
+@dataclass(frozen=True)
+class CamerasSolved:
+    """The photos were given cameras, or some of them."""
+
+    rows: tuple[PhotoRow, ...]
+    """One for every photo that is fitted."""
+    not_located: tuple[str, ...]
+    """Held-out photos that could not be placed among the solved cameras, and are not measured."""
+
+
+@dataclass(frozen=True)
+class FitStarted:
+    """The first Gaussians are there."""
+
+    views: Views
+    gaussians: Gaussians
 
 
 @dataclass(frozen=True)
@@ -20,13 +64,4 @@ class Step:
     """The live parameters: copy what must not change."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Some of a stage is done."""
-
-    stage: str
-    """What is being done, for people: 'cameras', 'stereo', 'fit'."""
-    done: int
-    total: int
-    note: str = ""
-    """A few words about the state, for example the loss."""
+Event = Progress | CamerasSolved | FitStarted | Step

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+import tyro
 from jaxtyping import Float
 from torch import Tensor
 
@@ -36,13 +38,13 @@ class RatesConfig:
 class FitConfig:
     """The optimisation."""
 
-    max_steps: int = 2000
+    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 2000
     """Steps of the fit; one train photo each."""
     dssim_weight: float = 0.2
     """Share of 1 - SSIM in the data term; the rest is L1."""
     harmonics_start: float = 0.5
     """Share of the fit before colours may depend on the direction."""
-    seed: int = 0
+    seed: Annotated[int, tyro.conf.arg(aliases=("--seed",))] = 0
     """Decides the order of the photos and every random number of the fit."""
     rates: RatesConfig = field(default_factory=RatesConfig)
 
@@ -121,7 +123,7 @@ def draw(
     index = view_of_step(state.step, len(views), config.seed)
     gaussians, cameras = state.gaussians, views.cameras
     sh_degree = gaussians.sh_degree if progress >= config.harmonics_start else 0
-    near = NEAR_PLANE * stereo.depth_range[0]
+    near = near_plane(stereo)
 
     def render_from(camera_from_world: Float[Tensor, "4 4"]) -> Rendering:
         camera = Cameras(camera_from_world[None], cameras.Ks[index : index + 1], (cameras.sizes[index],))
@@ -134,8 +136,10 @@ def draw(
     return Moment(progress, index, views, stereo, gaussians, rendering, render_from, generator)
 
 
-NEAR_PLANE = 0.3
-"""Gaussians nearer than this share of the nearest searched depth are not drawn."""
+def near_plane(stereo: StereoPrior) -> float:
+    """Distance from the camera, world units, within which no Gaussian is drawn: well before the nearest
+    surface, so that what gathers at the lens cannot hide the scene."""
+    return 0.3 * stereo.depth_range[0]
 
 
 def view_of_step(step: int, count: int, seed: int) -> int:

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import tyro
+
 
 @dataclass(frozen=True)
 class DataConfig:
     """Photos to reconstruct, and which of them to hold out."""
 
-    path: Path
+    path: tyro.conf.Positional[Path]
     """Folder of photos, or a COLMAP, nerfstudio, LLFF or Blender data set."""
     layout: Literal["auto", "photos", "colmap", "nerfstudio", "llff", "blender"] = "auto"
     """How the folder is laid out; auto looks for poses_bounds.npy (llff), transforms.json (nerfstudio),

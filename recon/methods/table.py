@@ -10,6 +10,7 @@ from recon.initialise import InitialiseConfig
 from recon.methods.depth_ranking import DepthRanking, DepthRankingConfig
 from recon.methods.dropout import Dropout, DropoutConfig
 from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
+from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo import StereoConfig
 from recon.methods.regulariser import Regulariser
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
@@ -21,6 +22,7 @@ from recon.trainer import FitConfig, Recipe
 class MethodConfig:
     """Everything that decides a result, apart from the photos."""
 
+    depth_range: DepthRangeConfig = field(default_factory=DepthRangeConfig)
     stereo: StereoConfig = field(default_factory=StereoConfig)
     initialise: InitialiseConfig = field(default_factory=InitialiseConfig)
     fit: FitConfig = field(default_factory=FitConfig)
@@ -34,6 +36,8 @@ class MethodConfig:
     prune: PruneConfig = field(default_factory=PruneConfig)
     grow: DefaultStrategy = field(default_factory=DefaultStrategy)
     """gsplat's own settings for growing."""
+    checkpoint_every: int = 250
+    """Steps between two states on disk, from which --resume goes on."""
 
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {

@@ -102,6 +102,12 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def synchronise(device: torch.device) -> None:
+    """Waits until the device has done what it was told: before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def pick_engine(name: str, device: torch.device) -> Engine:
     """The engine for a `--engine` flag on `device`: `auto` takes the fast one of that device.
 

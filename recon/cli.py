@@ -1,0 +1,192 @@
+"""The command line: `recon train`, `view`, `bench`, `methods`, `doctor`."""
+
+import argparse
+import errno
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Union
+
+import torch
+import tyro
+from rich.console import Console
+
+from recon.config import TrainConfig
+from recon.datasets import DataConfig
+from recon.errors import InputError, ReconError
+from recon.methods.priors.poses import PosesConfig
+from recon.methods.table import METHODS, MethodConfig
+
+Device = Literal["auto", "cpu", "cuda"]
+EngineName = Literal["auto", "cuda", "cpu", "reference"]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Photos in, scene out: solves the cameras if there are none, fits Gaussians, writes a run folder."""
+
+    data: Annotated[DataConfig, tyro.conf.arg(name="")]
+    parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
+    poses: PosesConfig = field(default_factory=PosesConfig)
+    method: str = "recon"
+    """Named set of values for the options below; `recon methods` lists them."""
+    output: Path | None = None
+    """Run folder; runs/NAME-OF-THE-PHOTOS if not given."""
+    device: Device = "auto"
+    """Where to compute; auto takes a CUDA GPU if there is one."""
+    engine: EngineName = "auto"
+    """What draws the Gaussians; auto is the fast engine of the device, reference the slow specification."""
+    resume: bool = False
+    """Go on where a stopped run of the same output folder ended."""
+    overwrite: bool = False
+    """Begin anew in an output folder that holds an earlier run."""
+    viewer: bool = False
+    """Show the scene in a browser while it is fitted, and afterwards until Ctrl-C."""
+    host: str = "127.0.0.1"
+    """Address the viewer listens on."""
+    port: int = 8080
+    """Port the viewer listens on."""
+
+    def run(self) -> None:
+        from recon.commands import train
+
+        train(self, TrainConfig(self.data, self.method, self.parts, self.poses))
+
+
+@dataclass(frozen=True)
+class View:
+    """Show a run folder or a PLY file in the browser, until Ctrl-C."""
+
+    scene: tyro.conf.Positional[Path]
+    """Run folder or PLY file."""
+    host: str = "127.0.0.1"
+    """Address to listen on; another than loopback lets others on the network look."""
+    port: int = 8080
+    """Port to listen on; the next free one if it is taken."""
+
+    def run(self) -> None:
+        from recon.commands import view
+
+        view(self)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure methods by a protocol of the literature: one JSON a task, and a table."""
+
+    protocol: tyro.conf.Positional[Literal["llff"]]
+    """llff: forward-facing scenes at 504x378; every 8th photo is measured, the train views are spread evenly
+    over the rest."""
+    data: Path
+    """Folder that holds one folder a scene."""
+    parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
+    method: tuple[str, ...] = ("recon",)
+    """Methods to measure; options below apply on top of the first."""
+    scenes: tuple[str, ...] = ()
+    """Scenes to measure; all in the folder if not given."""
+    views: tuple[int, ...] = (3,)
+    """Numbers of train views."""
+    seeds: int = 1
+    """Repetitions, with seeds 0, 1, ..."""
+    output: Path = Path("runs/bench")
+    """Folder of the results; what lies there already is not measured again."""
+    lpips: Literal["vgg", "alex", "none"] = "vgg"
+    """Backbone of LPIPS; its weights come from torch's cache, or are fetched."""
+    device: Device = "auto"
+    """Where to compute."""
+    engine: EngineName = "auto"
+    """What draws the Gaussians."""
+
+    def run(self) -> None:
+        from recon.commands import bench
+
+        bench(self)
+
+
+@dataclass(frozen=True)
+class Methods:
+    """List the methods."""
+
+    def run(self) -> None:
+        from recon.commands import list_methods
+
+        list_methods()
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what this machine can do, what is missing, and what mends it."""
+
+    def run(self) -> None:
+        from recon.commands import doctor
+
+        doctor()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns 0 when done, 2 for the user's input, 3 for the machine, 1 for our bug."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        parse(arguments).run()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        message, code = explain(error)
+        Console(stderr=True).print(f"recon: {message}", markup=False, highlight=False, soft_wrap=True)
+        return code
+    return 0
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """The sentence for the user and the exit code."""
+    if isinstance(error, ReconError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({error.filename}); free space or choose another --output.", 3
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return "Out of memory; lower --max-size or --initialise.max-gaussians, or use another machine.", 3
+    lines = traceback.format_exception(error)
+    return "".join(lines) + "This is a bug of recon; please report it with the lines above.", 1
+
+
+def parse(arguments: Sequence[str]) -> Train | View | Bench | Methods | Doctor:
+    """The command with its options. A method's values are the defaults of the options, so its name is read
+    before everything else."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    reader.add_argument("--method", nargs="*", default=[])
+    names = reader.parse_known_args(arguments)[0].method or ["recon"]
+    for name in names:
+        if name not in METHODS:
+            raise InputError(f"There is no method {name}; choose one of {', '.join(METHODS)}.")
+    parts = METHODS[names[0]][1]
+    train, bench = _with_parts(Train, parts), _with_parts(Bench, parts)
+    commands = Union[  # noqa: UP007  # built at run time
+        Annotated[train, tyro.conf.subcommand("train")],
+        Annotated[View, tyro.conf.subcommand("view")],
+        Annotated[bench, tyro.conf.subcommand("bench")],
+        Annotated[Methods, tyro.conf.subcommand("methods")],
+        Annotated[Doctor, tyro.conf.subcommand("doctor")],
+    ]
+    return tyro.cli(
+        commands,  # type: ignore[arg-type]
+        prog="recon",
+        description="3D Gaussian scenes from three to nine photos. recon COMMAND --help lists the options.",
+        args=list(arguments),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
+    )
+
+
+def _with_parts(command: type, parts: MethodConfig) -> type:
+    """The command with the values of a method as its defaults."""
+    annotation = Annotated[MethodConfig, tyro.conf.arg(name="")]
+    made = make_dataclass(command.__name__, [("parts", annotation, parts)], bases=(command,), frozen=True)
+    made.__doc__ = command.__doc__
+    return made

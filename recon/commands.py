@@ -1,0 +1,164 @@
+"""What the commands do, behind the command line that `cli` reads."""
+
+import importlib.metadata
+import importlib.util
+import logging
+import platform
+import shutil
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from recon.cli import Bench, Train, View
+from recon.config import TrainConfig
+from recon.errors import MachineError
+from recon.events import Event, FitStarted, Step
+from recon.methods.table import METHODS
+from recon.pipeline import Report, Watch, reconstruct
+from recon.progress import Terminal
+from recon.provenance import machine
+from recon.rendering import Engine, pick_device, pick_engine
+from recon.run_folder import open_run
+
+logger = logging.getLogger(__name__)
+
+
+def train(command: Train, config: TrainConfig) -> None:
+    """Reconstructs, prints the numbers and how to look at the scene."""
+    console = Console(stderr=True)
+    device = pick_device(command.device)
+    engine = ready_engine(command.engine, device, console)
+    output = command.output or Path("runs") / config.data.path.resolve().name
+    run = open_run(output, config, resume=command.resume, overwrite=command.overwrite)
+    shown = LiveViewer(command.host, command.port) if command.viewer else None
+    with Terminal(console) as terminal:
+        report = reconstruct(config, run, device, engine, both(terminal, shown))
+    summary(report, Console())
+    Console().print(f"Look at it: recon view {run.path}", highlight=False, soft_wrap=True)
+    if shown is not None:
+        shown.wait()
+
+
+def view(command: View) -> None:
+    """Serves a scene until Ctrl-C."""
+    from recon.viewer import view as serve_scene
+
+    serve_scene(command.scene, command.host, command.port)
+
+
+def bench(command: Bench) -> None:
+    """Runs a benchmark and prints its table."""
+    from recon.benchmark.runner import run_benchmark
+
+    console = Console(stderr=True)
+    device = pick_device(command.device)
+    engine = ready_engine(command.engine, device, console)
+    run_benchmark(command, device, engine, console)
+
+
+def list_methods() -> None:
+    """Prints the names that --method takes."""
+    table = Table("method", "what it is")
+    for name, (description, _) in METHODS.items():
+        table.add_row(name, description)
+    Console().print(table)
+
+
+def doctor() -> None:
+    """Prints what this machine can do."""
+    table = Table("part", "state", "what to do")
+    for row in diagnosis():
+        table.add_row(*row)
+    Console().print(table)
+
+
+def diagnosis() -> list[tuple[str, str, str]]:
+    """(part, state, remedy) of everything a run may need; the remedy is empty where nothing is missing."""
+    rows = [("python", platform.python_version(), "")]
+    for package in ("torch", "gsplat", "pycolmap", "viser"):
+        found = importlib.util.find_spec(package) is not None
+        version = importlib.metadata.version(package) if found else "missing"
+        rows.append((package, version, "" if found else "pip install -e ."))
+    for name, device in (("cpu", torch.device("cpu")), ("cuda", torch.device("cuda"))):
+        try:
+            pick_engine(name, pick_device(name))
+            rows.append((f"engine {name}", machine(device), ""))
+        except MachineError as error:
+            rows.append((f"engine {name}", "not here", str(error)))
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
+    rows.append(
+        ("LPIPS weights", "here" if weights.exists() else "not yet", "" if weights.exists() else "fetched by the first bench")
+    )
+    free = shutil.disk_usage(".").free / 1e9
+    rows.append(("disk", f"{free:.0f} GB free", "" if free > 1 else "free some space"))
+    return rows
+
+
+def ready_engine(name: str, device: torch.device, console: Console) -> Engine:
+    """The engine, compiled if need be, which is said before."""
+    engine = pick_engine(name, device)
+    if device.type == "cuda" and name != "reference":
+        from recon.rendering.cuda import compile_extension, is_compiled
+
+        if not is_compiled():
+            with console.status("Compiling gsplat's CUDA code, once: about 90 s"):
+                compile_extension()
+    return engine
+
+
+class LiveViewer:
+    """Shows a running fit in the browser."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._viewer = None
+
+    def __call__(self, event: Event) -> None:
+        from recon.viewer import ViewerScene, serve
+
+        match event:
+            case FitStarted(views, gaussians):
+                scene = ViewerScene.from_views(gaussians, views)
+                self._viewer = serve(scene, self._host, self._port)
+                logger.info("Watch it at %s", self._viewer.url)
+            case Step(step, max_steps, _, gaussians) if self._viewer is not None:
+                if step == max_steps:
+                    self._viewer.show(gaussians, step)
+                else:
+                    self._viewer.update(gaussians, step)
+
+    def wait(self) -> None:
+        """Until Ctrl-C."""
+        if self._viewer is not None:
+            logger.info("Still showing it at %s; Ctrl-C ends.", self._viewer.url)
+            self._viewer.wait()
+
+
+def both(first: Watch, second: Watch | None) -> Watch:
+    """One watcher that tells two."""
+
+    def tell(event: Event) -> None:
+        first(event)
+        if second is not None:
+            second(event)
+
+    return tell
+
+
+def summary(report: Report, console: Console) -> None:
+    """The run's numbers, a line each."""
+    seconds = ", ".join(f"{name} {s:.0f} s" for name, s in report.seconds.items())
+    console.print(
+        f"{report.gaussians:,} Gaussians from {len(report.train)} photos in {report.steps} steps "
+        f"({seconds}; {report.peak_memory_gb:.1f} GB)",
+        highlight=False,
+    )
+    if not report.finished:
+        console.print("Stopped early; go on with --resume.")
+    if report.psnr is not None and report.ssim is not None:
+        console.print(
+            f"Held-out photos ({len(report.per_view)}): PSNR {report.psnr:.2f} dB, SSIM {report.ssim:.3f}",
+            highlight=False,
+        )

@@ -1,0 +1,242 @@
+"""Photos in, scene out: the stages in order. Each keeps its result in the run folder and is not done twice."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imageio.v3 as iio
+import torch
+
+from recon import datasets
+from recon.checkpoint import load_checkpoint, save_checkpoint
+from recon.config import TrainConfig
+from recon.errors import ReconError
+from recon.events import CamerasSolved, Event, FitStarted, Progress, Step
+from recon.export import write_ply, write_views
+from recon.gaussians import Gaussians
+from recon.initialise import initialise
+from recon.methods.priors.cache import cached_stereo, load_cameras, save_cameras
+from recon.methods.priors.poses import PosesConfig, localise, solve_cameras
+from recon.methods.priors.stereo import StereoPrior
+from recon.methods.table import MethodConfig, make_recipe
+from recon.metrics import Scores, evaluate, mean_scores, quantise
+from recon.provenance import commit, machine, peak_memory_gb
+from recon.rendering import Engine, render, synchronise
+from recon.run_folder import RunFolder, write_json
+from recon.scene import Scene, Views
+from recon.trainer import FitState, fit, make_optimisers, near_plane
+
+Watch = Callable[[Event], None]
+
+READ_EVERY = 25
+"""Steps between two looks at the losses: each look waits for the GPU."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What metrics.json says of a run."""
+
+    method: str
+    seed: int
+    train: tuple[str, ...]
+    """Photos that were fitted."""
+    psnr: float | None
+    """Mean over the held-out photos, as the two below; None without any."""
+    ssim: float | None
+    lpips: float | None
+    per_view: dict[str, Scores]
+    steps: int
+    finished: bool
+    """False if the fit was stopped before its last step."""
+    gaussians: int
+    seconds: dict[str, float]
+    """By stage, of this process."""
+    peak_memory_gb: float
+    commit: str
+    engine: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Where a fit ended."""
+
+    state: FitState
+    stereo: StereoPrior
+    finished: bool
+
+
+@dataclass
+class Stopwatch:
+    """Wall seconds by stage."""
+
+    device: torch.device
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        synchronise(self.device)
+        begin = time.perf_counter()
+        yield
+        synchronise(self.device)
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+
+
+def reconstruct(
+    config: TrainConfig, run: RunFolder, device: torch.device, engine: Engine, watch: Watch
+) -> Report:
+    """From the photos of `config.data` to a scene in the run folder; goes on where an earlier run ended."""
+    clock = Stopwatch(device)
+    with clock.stage("photos"):
+        scene = datasets.load(config.data)
+    with clock.stage("cameras"):
+        views, held_out = place_cameras(scene, run, config.poses, watch)
+    views, held_out = views.to(device), held_out.to(device)
+    fitted = fit_views(views, config.parts, engine, clock, watch, run)
+
+    with clock.stage("export"):
+        write_ply(run.point_cloud, fitted.state.gaussians)
+        write_views(run.path, views)
+    with clock.stage("evaluation"):
+        near = near_plane(fitted.stereo)
+        scores = evaluate(fitted.state.gaussians, held_out, engine, near)
+        write_comparisons(run.held_out, fitted.state.gaussians, held_out, engine, near)
+    report = make_report(config.method, config.parts, views, fitted, scores, clock, engine)
+    write_json(run.metrics, report)
+    return report
+
+
+def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
+    """The train and the held-out views: as the data set gives them, or solved from the train photos alone.
+
+    Held-out photos are then located among the solved cameras, which they do not change."""
+    if isinstance(scene.train, Views) and isinstance(scene.test, Views):
+        return scene.train, scene.test
+    if run.cameras.exists():
+        return load_cameras(run.cameras, scene.train, scene.test)
+    solved = solve_cameras(scene.train, config, watch)
+    located = localise(scene.test, solved, config)
+    watch(CamerasSolved(solved.rows, located.unregistered))
+    views = scene.train.select(solved.registered).with_cameras(solved.cameras)
+    held_out = scene.test.select(located.registered).with_cameras(located.cameras)
+    save_cameras(run.cameras, scene.train, views, held_out)
+    return views, held_out
+
+
+def fit_views(
+    views: Views,
+    config: MethodConfig,
+    engine: Engine,
+    clock: Stopwatch,
+    watch: Watch,
+    run: RunFolder | None = None,
+) -> Fitted:
+    """Stereo, first Gaussians and fit. With a run folder, states are kept and an earlier one is taken up;
+    Ctrl-C ends the fit after the step it falls in."""
+    device = views.images[0].device
+    with clock.stage("stereo"):
+        stereo = cached_stereo(
+            run and run.stereo,
+            views,
+            config.stereo,
+            config.depth_range,
+            lambda index: watch(Progress("stereo", index + 1, len(views))),
+        )
+    recipe = make_recipe(config, stereo.scale)
+    with clock.stage("fit"), stop_at_interrupt() as stopped:
+        if run is not None and run.checkpoint.exists():
+            state = load_checkpoint(run.checkpoint, config.fit.rates, recipe, device)
+        else:
+            gaussians = initialise(views, stereo, config.initialise)
+            state = FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
+        watch(FitStarted(views, state.gaussians))
+        for step in fit(views, stereo, state, recipe, engine, config.fit):
+            if step.step % READ_EVERY == 0:
+                check_finite(step)
+            watch(step)
+            last = stopped() or step.step == step.max_steps
+            if run is not None and (last or step.step % config.checkpoint_every == 0):
+                check_finite(step)
+                save_checkpoint(run.checkpoint, state, recipe)
+            if last:
+                break
+    return Fitted(state, stereo, finished=state.step >= config.fit.max_steps)
+
+
+@contextmanager
+def stop_at_interrupt() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C was pressed, instead of breaking off in the middle of a step; a second one breaks
+    off. Outside the main thread Python lets nobody handle signals, and nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed = threading.Event()
+
+    def note(*_: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def check_finite(step: Step) -> None:
+    """Raises ReconError naming the loss that is not a number any more: the scene is lost from there."""
+    for name, loss in step.losses.items():
+        if not math.isfinite(float(loss)):
+            raise ReconError(
+                f"The {name} loss became {float(loss)} at step {step.step}; lower the learning rates "
+                "(--fit.rates) and please report the photos."
+            )
+
+
+def write_comparisons(
+    folder: Path, gaussians: Gaussians, held_out: Views, engine: Engine, near: float
+) -> None:
+    """One picture for each held-out photo: the scene from there, and the photo."""
+    folder.mkdir(exist_ok=True)
+    for index, name in enumerate(held_out.names):
+        with torch.no_grad():
+            rgb = quantise(render(gaussians, held_out.cameras, index, engine, near=near).rgb)
+        pair = torch.cat([rgb, held_out.images[index]], dim=1)
+        pixels = (pair * 255).round().to(torch.uint8).cpu().numpy()
+        iio.imwrite(folder / f"{Path(name).stem}.png", pixels)
+
+
+def make_report(
+    method: str,
+    config: MethodConfig,
+    views: Views,
+    fitted: Fitted,
+    scores: dict[str, Scores],
+    clock: Stopwatch,
+    engine: Engine,
+) -> Report:
+    """Everything that belongs beside a run's numbers."""
+    mean = mean_scores(list(scores.values())) if scores else None
+    return Report(
+        method=method,
+        seed=config.fit.seed,
+        train=views.names,
+        psnr=mean and mean.psnr,
+        ssim=mean and mean.ssim,
+        lpips=mean and mean.lpips,
+        per_view=scores,
+        steps=fitted.state.step,
+        finished=fitted.finished,
+        gaussians=len(fitted.state.gaussians),
+        seconds={name: round(s, 2) for name, s in clock.seconds.items()},
+        peak_memory_gb=round(peak_memory_gb(clock.device), 2),
+        commit=commit(),
+        engine=engine.__name__.removeprefix("rasterize_"),
+        machine=machine(clock.device),
+    )

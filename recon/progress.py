@@ -1,0 +1,70 @@
+"""What a terminal shows of a run: one bar a stage with the time left, the table of the cameras."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from recon.events import CamerasSolved, Event, FitStarted, PhotoRow, Progress, Step
+
+READ_EVERY = 25
+"""Steps between two readings of the loss: each waits for the GPU."""
+
+
+class Terminal:
+    """A watcher that draws on a console. A context: the bars end with it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Terminal":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Progress(stage, done, total, note):
+                self._show(stage, done, total, note)
+            case CamerasSolved(rows, not_located):
+                self._console.print(camera_table(rows))
+                left_out = [row.name for row in rows if not row.registered]
+                for name in (*left_out, *not_located):
+                    self._console.print(f"{name} could not be placed among the others and is left out.")
+            case FitStarted(_, gaussians):
+                self._console.print(f"{len(gaussians):,} Gaussians from stereo")
+            case Step(step, max_steps, losses, gaussians):
+                if step % READ_EVERY == 0 or step == max_steps:
+                    total = sum(float(loss) for loss in losses.values())
+                    self._show("fit", step, max_steps, f"loss {total:.4f}, {len(gaussians):,} Gaussians")
+
+    def _show(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
+        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
+
+
+def camera_table(rows: tuple[PhotoRow, ...]) -> Table:
+    """Photo, matches, registered, reprojection error: the honest answer to why poses fail."""
+    table = Table("photo", "keypoints", "matches", "registered", "error (px)", title="Cameras")
+    for row in rows:
+        error = "-" if row.reprojection_error is None else f"{row.reprojection_error:.2f}"
+        registered = "yes" if row.registered else "no"
+        table.add_row(row.name, str(row.keypoints), str(row.matches), registered, error)
+    return table

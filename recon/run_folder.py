@@ -1,0 +1,128 @@
+"""The folder of one reconstruction. metrics.json is written last: where it is missing, the run is not done."""
+
+import dataclasses
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recon.errors import InputError
+from recon.files import atomic_file
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Where everything of a run lies."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def cameras(self) -> Path:
+        """Solved cameras of the train and the held-out photos."""
+        return self.path / "priors" / "cameras.safetensors"
+
+    @property
+    def stereo(self) -> Path:
+        return self.path / "priors" / "stereo.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The latest state of the fit."""
+        return self.path / "checkpoints" / "latest.safetensors"
+
+    @property
+    def point_cloud(self) -> Path:
+        return self.path / "point_cloud.ply"
+
+    @property
+    def held_out(self) -> Path:
+        """Held-out photos beside what the scene shows from there."""
+        return self.path / "held_out"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+
+def open_run(path: Path, config: Any, *, resume: bool, overwrite: bool) -> RunFolder:
+    """The run folder at `path`: made anew, emptied, or, to resume, checked to be of the same configuration.
+
+    Raises InputError for a folder that holds something else, or that may not be written to."""
+    run = RunFolder(path)
+    text = yaml.safe_dump(plain(config), sort_keys=False)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; name another --output folder.")
+    if resume and run.config.exists():
+        _check_same(run, text)
+        run.metrics.unlink(missing_ok=True)
+        return run
+    if path.exists() and any(path.iterdir()):
+        if not overwrite:
+            raise InputError(
+                f"{path} exists and is not empty; give --resume to go on, --overwrite to begin anew, or "
+                "another --output."
+            )
+        _empty(run)
+    try:
+        for folder in (path, run.cameras.parent, run.checkpoint.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be made ({error.strerror}); choose an --output folder that you may write to."
+        ) from error
+    with atomic_file(run.config) as file:
+        file.write(text.encode())
+    return run
+
+
+def plain(value: Any) -> Any:
+    """A configuration as what YAML and JSON know: dicts, lists, strings, numbers."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write what `plain` makes of `value`."""
+    with atomic_file(path) as file:
+        file.write(json.dumps(plain(value), indent=2).encode())
+
+
+def _check_same(run: RunFolder, text: str) -> None:
+    """A run goes on only as it began: anything else would be a result of no configuration."""
+    before, now = yaml.safe_load(run.config.read_text()), yaml.safe_load(text)
+    changed = sorted(k for k, v in _flat(now).items() if _flat(before).get(k) != v)
+    if changed:
+        raise InputError(
+            f"{run.path} was begun with another {', '.join(changed[:3])}; resume with the settings in "
+            f"{run.config}, or give --overwrite to begin anew."
+        )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}".strip(".")).items()}
+
+
+def _empty(run: RunFolder) -> None:
+    """Removes an earlier run; refuses a folder that is not one, whose files are the user's own."""
+    if not run.config.exists():
+        raise InputError(f"{run.path} is not empty and not a run of recon; choose another --output.")
+    # The result goes first: a removal that is cut short must not leave it behind.
+    run.metrics.unlink(missing_ok=True)
+    for entry in run.path.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
