@@ -33,9 +33,9 @@ def rasterize_cpu(
     sh_degree: int,
     near: float,
 ) -> Rendering:
-    """The engine `cpu`; see `recon.rendering.Engine`. Uses `torch.get_num_threads()` threads, of which the result
-    does not depend by a bit.
+    """The engine `cpu`; see `recon.rendering.Engine`.
 
+    Uses `torch.get_num_threads()` threads; their number does not change a bit of the result.
     A Gaussian with a value that is not finite, or with a zero quaternion, is not drawn.
     Raises ValueError for tensors that are not on the CPU or mix float types, MachineError without the core."""
     check_sh_degree(sh, sh_degree)
@@ -59,7 +59,7 @@ def check_tensors(*tensors: Tensor) -> None:
 
 
 class _Project(torch.autograd.Function):
-    """Gaussians to positions (pixels), conics, features (rgb and depth), radii and extents on the image plane."""
+    """Gaussians to positions (pixels), conics, features (rgb, depth), radii and extents on the image."""
 
     @staticmethod
     def forward(
@@ -94,12 +94,10 @@ class _Project(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, v_means2d: Tensor, v_conics: Tensor, v_features: Tensor, *_: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         *scene, view, K, radii, features = ctx.saved_tensors
         v_means, v_quats, v_scales, v_sh, v_view = (torch.empty_like(t) for t in (*scene, view))
-        incoming = (v.contiguous() for v in (v_means2d, v_conics, v_features))
+        incoming = (v.contiguous() for v in gradients[:3])  # radii and extents have none
         ctx.core.call(
             "project_vjp", view.dtype, torch.get_num_threads(), *ctx.counts, *scene, view, K, *ctx.size,
             radii, features, *incoming, v_means, v_quats, v_scales, v_sh, v_view,
@@ -136,16 +134,16 @@ class _Composite(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, v_rgb: Tensor, v_depth: Tensor, v_alpha: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         *splats, rgb, depth, alpha = ctx.saved_tensors
         outgoing = tuple(torch.empty_like(t) for t in splats)
-        incoming = (v.contiguous() for v in (v_rgb, v_depth, v_alpha))
+        incoming = (v.contiguous() for v in gradients)
         failed = ctx.frame.core.call(
             "composite_vjp", rgb.dtype, torch.get_num_threads(), ctx.frame.address, *splats,
             rgb, depth, alpha, *incoming, *outgoing,
         )  # fmt: skip
         if failed:
-            raise _out_of_memory(len(splats[0]))
+            raise _out_of_memory()
         return None, *outgoing, *[None] * 4
 
 
@@ -155,13 +153,12 @@ class _Frame:
     def __init__(self, core: Core, dtype: torch.dtype, address: int | None) -> None:
         self.core, self.dtype, self.address = core, dtype, address
         if address is None:
-            raise _out_of_memory(None)
+            raise _out_of_memory()
 
     def __del__(self) -> None:
         if self.address is not None:
             self.core.call("release", self.dtype, self.address)
 
 
-def _out_of_memory(count: int | None) -> MachineError:
-    gaussians = "the Gaussians" if count is None else f"{count} Gaussians"
-    return MachineError(f"Memory ran out while drawing {gaussians}; use smaller images or fewer Gaussians.")
+def _out_of_memory() -> MachineError:
+    return MachineError("Memory ran out while drawing; use smaller images or fewer Gaussians.")

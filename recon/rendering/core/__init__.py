@@ -40,7 +40,7 @@ class Core:
         self._library = ctypes.CDLL(str(core_path(isa)))
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Tensor | int | float | None) -> int | None:
-        """Tensors go as addresses and must be contiguous; the caller keeps them alive and knows their sizes."""
+        """Tensors go as addresses and must be contiguous; the caller keeps them alive and knows the sizes."""
         function = getattr(self._library, f"recon_{name}_{_SUFFIXES[dtype]}")
         function.restype, function.argtypes = _SIGNATURES[name]
         return function(*(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments))
@@ -49,7 +49,8 @@ class Core:
 def load_core() -> Core:
     """The build for this processor, opened once.
 
-    Raises MachineError if none was compiled, or if RECON_CORE_ISA asks for one that is missing or cannot run."""
+    Raises MachineError if none was compiled or RECON_CORE_ISA asks for one that is missing or cannot run,
+    InputError if it asks for one that does not exist."""
     return open_core(os.environ.get("RECON_CORE_ISA", ""))
 
 
@@ -61,12 +62,12 @@ def open_core(isa: str) -> Core:
     available = runnable_builds()
     if not available:
         raise MachineError(
-            "The compiled core of the CPU engine is missing: build it with a C++ compiler by `pip install -e .`, "
-            "or ask for the slow `--engine reference`."
+            "The compiled core of the CPU engine is missing: build it with a C++ compiler by "
+            "`pip install -e .`, or ask for the slow `--engine reference`."
         )
     if isa and isa not in available:
         raise MachineError(
-            f"RECON_CORE_ISA={isa}, but this processor and this installation run {', '.join(available)} alone."
+            f"RECON_CORE_ISA={isa}, but this processor and installation run {', '.join(available)} alone."
         )
     return Core(isa or available[0])
 

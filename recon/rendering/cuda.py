@@ -1,0 +1,110 @@
+"""The engine `cuda`: gsplat's kernels, put together as its `rasterization` does for one camera.
+
+Not through `rasterization` itself: that keeps the projected means with a leading camera axis, and the gradient
+that densification wants would be on a tensor of another shape than the other engines'.
+"""
+
+import shutil
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from recon.errors import MachineError
+from recon.rendering import Rendering
+from recon.rendering.reference import EPS2D, FAR, TILE, check_sh_degree
+
+
+def rasterize_cuda(
+    means: Float[Tensor, "g 3"],
+    quats: Float[Tensor, "g 4"],
+    scales: Float[Tensor, "g 3"],
+    opacities: Float[Tensor, " g"],
+    sh: Float[Tensor, "g k 3"],
+    camera_from_world: Float[Tensor, "4 4"],
+    K: Float[Tensor, "3 3"],
+    width: int,
+    height: int,
+    *,
+    sh_degree: int,
+    near: float,
+) -> Rendering:
+    """The engine `cuda`; see `recon.rendering.Engine`. Float32 on a CUDA device.
+
+    `means2d` holds no meaning where `radii` is 0. The first call compiles gsplat's extension unless
+    `compile_extension` was called before."""
+    import gsplat
+
+    check_sh_degree(sh, sh_degree)
+    radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
+        means,
+        None,
+        quats,
+        scales,
+        camera_from_world[None],
+        K[None],
+        width,
+        height,
+        eps2d=EPS2D,
+        near_plane=near,
+        far_plane=FAR,
+        opacities=opacities,
+    )
+    means2d = means2d[0]
+    visible = (radii > 0).all(-1)
+    # As the reference does; inv_ex, because inv waits for the GPU to say whether it failed.
+    inverse = torch.linalg.inv_ex(camera_from_world[:3, :3]).inverse
+    centre = -inverse @ camera_from_world[:3, 3]
+    # Coefficients past the degree's are stored but not read, and get zero gradients.
+    rgb = gsplat.spherical_harmonics(sh_degree, means - centre, sh, masks=visible[0])
+    features = torch.cat([(rgb + 0.5).clamp(min=0)[None], depths[..., None]], -1)
+
+    columns, rows = -(-width // TILE), -(-height // TILE)
+    with torch.no_grad():
+        _, pairs, order = gsplat.isect_tiles(means2d[None], radii, depths, TILE, columns, rows)
+        offsets = gsplat.isect_offset_encode(pairs, 1, columns, rows)
+    image, alpha = gsplat.rasterize_to_pixels(
+        means2d[None], conics, features, opacities[None], width, height, TILE, offsets, order
+    )
+    rgb, depth = image[0].split([3, 1], -1)
+    depth = depth / alpha[0].clamp(min=1e-10)
+    return Rendering(rgb, depth[..., 0], alpha[0, ..., 0], means2d, radii[0])
+
+
+def extension_is_compiled() -> bool:
+    """Whether gsplat's CUDA extension is there; compiling it takes one to two minutes, once a machine."""
+    from torch.utils.cpp_extension import _get_build_directory
+
+    return Path(_get_build_directory("gsplat_cuda", verbose=False), "gsplat_cuda.so").exists()
+
+
+def compile_extension() -> None:
+    """Compiles gsplat's CUDA extension if need be, and loads it.
+
+    Raises MachineError if the GPU, the CUDA compiler or ninja is missing, or if compiling fails."""
+    from torch.utils.cpp_extension import CUDA_HOME, is_ninja_available
+
+    if not torch.cuda.is_available():
+        raise MachineError("The engine `cuda` needs a CUDA GPU and torch sees none; use `--device cpu`.")
+    if not extension_is_compiled():
+        if CUDA_HOME is None and shutil.which("nvcc") is None:
+            raise MachineError(
+                "gsplat's CUDA kernels must be compiled once and `nvcc` is missing: install the CUDA toolkit "
+                f"{torch.version.cuda} and set CUDA_HOME, or use `--device cpu`."
+            )
+        if not is_ninja_available():
+            raise MachineError(
+                "gsplat's CUDA kernels must be compiled once and `ninja` is missing: run `pip install ninja`."
+            )
+    try:
+        from gsplat.cuda._backend import _C
+    except (RuntimeError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise MachineError(
+            f"gsplat's CUDA kernels could not be compiled ({reason}); mend that, or use `--device cpu`."
+        ) from error
+    if _C is None:
+        raise MachineError(
+            "gsplat found no CUDA toolkit to compile its kernels with: set CUDA_HOME, or use `--device cpu`."
+        )
