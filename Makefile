@@ -1,0 +1,61 @@
+# `make` alone says what there is. Needed: Python 3.10 or newer, make, a C++ compiler.
+
+PYTHON ?= python3
+SHELL := bash
+.SHELLFLAGS := -eu -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOG := $(VENV)/install.log
+CORE := recon/rendering/core
+DEMO := runs/demo
+
+.PHONY: help demo test lint format venv clean
+
+help:
+	@echo "make demo    reconstruct the bundled photos"
+	@echo "make test    lint, types and tests"
+	@echo "make lint    ruff and pyright alone"
+	@echo "make format  rewrite the code in the house style"
+	@echo "make venv    the environment that all of these make first; PYTHON=python3.12 picks the Python"
+	@echo "make clean   remove what was built; packages in $(VENV) and results in runs stay"
+
+demo: $(INSTALLED)
+	@echo "Reconstructing examples/photos/input: under 5 minutes on two cores."
+	@$(BIN)/recon train examples/photos/input --held-out examples/photos/held_out --output $(DEMO) --overwrite
+	@echo "To look at it: $(BIN)/recon view $(DEMO)"
+
+test: lint
+	@echo "Tests: under 10 minutes on two cores."
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pyright
+
+format: $(INSTALLED)
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+venv: $(INSTALLED)
+
+# Installed again when the packages or the C++ core of the CPU engine change. A .venv without pip is one that an
+# earlier attempt left half made.
+$(INSTALLED): pyproject.toml setup.py $(wildcard $(CORE)/*.cpp $(CORE)/*.h)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is not Python 3.10 or newer; name one that is: make PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing recon into $(VENV): 3 to 15 minutes the first time, most of it PyTorch. Log: $(LOG)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]' > $(LOG) 2>&1 || \
+		{ tail -n 15 $(LOG); echo "The installation failed; the whole log is $(LOG)."; exit 1; }; \
+		echo "Installed in $$SECONDS s."
+	@ls $(CORE)/core_*.so > /dev/null 2>&1 || \
+		echo "The CPU engine was not compiled; install g++ 11 or newer, then: make --always-make venv"
+	@touch $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis $(INSTALLED)
+	rm -f $(CORE)/*.so
+	find recon tests scripts examples -name __pycache__ -type d -prune -exec rm -rf {} +
