@@ -1,0 +1,201 @@
+"""Where the photos were taken: cameras and sparse points from the photos alone, by COLMAP's mappers.
+
+The world of solved cameras: z points up, square to the photos' right directions, for people hold cameras
+level; x is the mean of these directions; the origin is the median point; the median distance from a camera to
+a point that it sees is 1.
+Lenses are pinholes with a centred principal point and no distortion: `poses_mapping.polish` says why.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from recon.errors import InputError
+from recon.events import PhotoRow, Progress
+from recon.methods.priors.poses_features import (
+    Features,
+    Lens,
+    Picture,
+    extract,
+    matched_database,
+    pictures_from_files,
+    verified_matches,
+)
+from recon.methods.priors.poses_frame import upright_unit_world
+from recon.methods.priors.poses_localise import localise
+from recon.methods.priors.poses_mapping import best_model, camera_of, has_parallax, polish, reprojection_error
+from recon.methods.priors.poses_points import SparsePoints, paint, read_observations
+from recon.methods.priors.poses_triangulate import triangulate
+from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
+from recon.scene import Cameras, Photos
+
+__all__ = [
+    "LocatedCameras",
+    "PosesConfig",
+    "SolvedCameras",
+    "SparsePoints",
+    "localise",
+    "solve_cameras",
+    "triangulate",
+]
+
+if TYPE_CHECKING:
+    import pycolmap
+
+DEFAULT_FOCAL = 1.2
+"""Focal length in longer sides where EXIF says nothing: 45 degrees across, between a phone's wide lens and a
+portrait lens. COLMAP's own guess."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What one search for features led to."""
+
+    features: list[Features]
+    matches: np.ndarray
+    """(n, n) verified matches between photos."""
+    model: "pycolmap.Reconstruction | None"
+    thorough: bool
+
+    @property
+    def registered(self) -> tuple[int, ...]:
+        """Indices of the photos that were placed."""
+        if self.model is None:
+            return ()
+        return tuple(sorted(image_id - 1 for image_id in self.model.reg_image_ids()))
+
+
+def solve_cameras(
+    photos: Photos, config: PosesConfig, watch: Callable[[Progress], None] = lambda event: None
+) -> SolvedCameras:
+    """Cameras and sparse points of `photos`, from their files. Deterministic for a seed.
+
+    Where a quick search leaves photos out, a thorough one follows: several times slower, for little overlap.
+    Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
+    """
+    if len(photos) < 2:
+        raise InputError(f"{len(photos)} photo is given; cameras need at least two of the same place.")
+    pictures = pictures_from_files(photos, config.max_size)
+    lenses = guess_lenses(photos, pictures)
+    best = _attempt(pictures, lenses, False, config.seed, watch)
+    if len(best.registered) < len(photos):
+        second = _attempt(pictures, lenses, True, config.seed, watch)
+        best = max(best, second, key=lambda attempt: len(attempt.registered))
+    if best.model is None:
+        raise InputError(_why_unsolved(photos.names, best.matches))
+    return _solved(photos, pictures, best.model, best)
+
+
+def guess_lenses(photos: Photos, pictures: Sequence[Picture]) -> list[Lens]:
+    """A pinhole per photo before anything is solved; equal for photos that seem to be of one camera.
+
+    These are photos of one size and one EXIF focal length, or of one size in a set where no photo says its
+    focal length. In a mixed set a photo without EXIF stands alone.
+    """
+    uniform = len(set(photos.sizes)) == 1 and not any(photos.focal_priors)
+    lenses = []
+    for index, (picture, size, prior) in enumerate(
+        zip(pictures, photos.sizes, photos.focal_priors, strict=True)
+    ):
+        width, height = picture.size
+        side = max(picture.size)
+        focal = DEFAULT_FOCAL * side if prior is None else round(prior * side / max(size), 1)
+        shared = prior is not None or uniform
+        lens = Lens(
+            "SIMPLE_PINHOLE", (focal, width / 2, height / 2), prior is not None, None if shared else index
+        )
+        lenses.append(lens)
+    return lenses
+
+
+def _attempt(
+    pictures: Sequence[Picture],
+    lenses: Sequence[Lens],
+    thorough: bool,
+    seed: int,
+    watch: Callable[[Progress], None],
+) -> _Attempt:
+    def tell(done: int, note: str) -> None:
+        watch(Progress("cameras", done, 3, f"{note}, thoroughly" if thorough else note))
+
+    tell(0, "finding features")
+    features = extract(pictures, thorough=thorough)
+    tell(1, "matching photos")
+    with matched_database(pictures, features, lenses, guided=thorough, seed=seed) as database_path:
+        matches = verified_matches(database_path, len(pictures))
+        tell(2, "placing cameras")
+        model = best_model(database_path, len(pictures), seed)
+    if model is not None:
+        polish(model)
+        if not has_parallax(model):
+            model = None
+    tell(3, "cameras placed" if model is not None else "no cameras found")
+    return _Attempt(features, matches, model, thorough)
+
+
+def _solved(
+    photos: Photos, pictures: Sequence[Picture], model: "pycolmap.Reconstruction", attempt: _Attempt
+) -> SolvedCameras:
+    registered = attempt.registered
+    xyz, observations = read_observations(
+        model, registered, [found.descriptors for found in attempt.features]
+    )
+    images = [model.images[index + 1] for index in registered]
+    camera_from_world = np.stack([np.vstack([i.cam_from_world().matrix(), [0, 0, 0, 1]]) for i in images])
+    used = photos.select(registered)
+    sizes = [pictures[index].size for index in registered]
+    Ks = np.stack(
+        [
+            scale_K(camera_of(image).calibration_matrix(), old, new)
+            for image, old, new in zip(images, sizes, used.sizes, strict=True)
+        ]
+    )
+    seen = paint(xyz, observations, used, sizes).seen
+    world = upright_unit_world(camera_from_world, xyz, seen.numpy())
+    cameras = Cameras(
+        torch.from_numpy(world.cameras(camera_from_world)).float(), torch.from_numpy(Ks).float(), used.sizes
+    )
+    return SolvedCameras(
+        cameras=cameras,
+        registered=registered,
+        points=paint(world.points(xyz), observations, used, sizes),
+        observations=observations,
+        rows=tuple(_row(photos.names[i], i, attempt) for i in range(len(photos))),
+        focal_priors=used.focal_priors,
+        thorough=attempt.thorough,
+    )
+
+
+def scale_K(K: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
+    """Intrinsics of a picture of `old` (width, height) for the same picture at `new`. With pixel centres at
+    +0.5 the picture's corner is 0 at every size, so that all of K scales."""
+    return np.diag([new[0] / old[0], new[1] / old[1], 1.0]) @ K
+
+
+def _row(name: str, index: int, attempt: _Attempt) -> PhotoRow:
+    error = None
+    if attempt.model is not None and index in attempt.registered:
+        error = reprojection_error(attempt.model, index)
+    return PhotoRow(
+        name,
+        keypoints=len(attempt.features[index].uv),
+        matches=int(attempt.matches[index].sum()),
+        registered=index in attempt.registered,
+        reprojection_error=error,
+    )
+
+
+def _why_unsolved(names: Sequence[str], matches: np.ndarray) -> str:
+    listed = ", ".join(names)
+    if matches.any():
+        return (
+            f"The photos {listed} match, but nothing moves between them (copies, one standpoint, or one flat "
+            f"surface); take each photo a step or two beside the last, of the same things."
+        )
+    return (
+        f"None of the photos {listed} could be matched with any other; take photos of one place that share "
+        f"at least half of what they show, each a step or two beside the last."
+    )

@@ -1,0 +1,126 @@
+"""Held-out photos in a world solved without them: matches to its sparse points, then a pose from these."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from recon.methods.priors.poses_features import (
+    Features,
+    Lens,
+    Picture,
+    colmap_camera,
+    extract,
+    pictures_from_files,
+    quiet_colmap,
+)
+from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
+from recon.scene import Cameras, Photos
+
+MAX_RATIO = 0.8
+"""Best over second-best descriptor distance at which a match is kept (Lowe 2004)."""
+MAX_ERROR = 4.0
+"""Pixels of reprojection error at which a match is an inlier."""
+MIN_INLIERS = 12
+"""Matches that must agree on a pose; four would always fit some."""
+SAME_LENS = 0.02
+"""Relative difference of EXIF focal lengths under which a train photo's solved lens is taken over."""
+
+
+def localise(photos: Photos, solved: SolvedCameras, config: PosesConfig) -> LocatedCameras:
+    """Cameras of `photos` in the world of `solved`, which stays as it is. Each photo is placed by itself."""
+    pictures = pictures_from_files(photos, config.max_size)
+    poses, Ks, registered = [], [], []
+    for index, (picture, found) in enumerate(
+        zip(pictures, extract(pictures, thorough=solved.thorough), strict=True)
+    ):
+        K = lens_like(photos, index, solved)
+        pose = None if K is None else locate(picture, found, K, photos.sizes[index], solved, config.seed)
+        if K is not None and pose is not None:
+            registered.append(index)
+            poses.append(pose)
+            Ks.append(K)
+    return LocatedCameras(
+        Cameras(
+            torch.from_numpy(np.array(poses).reshape(-1, 4, 4)).float(),
+            torch.stack(Ks) if Ks else torch.zeros(0, 3, 3),
+            tuple(photos.sizes[index] for index in registered),
+        ),
+        tuple(registered),
+        tuple(name for index, name in enumerate(photos.names) if index not in registered),
+    )
+
+
+def lens_like(photos: Photos, index: int, solved: SolvedCameras) -> Float[Tensor, "3 3"] | None:
+    """Solved intrinsics of a train photo of the same shape and EXIF focal length, at the photo's size."""
+    width, height = photos.sizes[index]
+    prior = photos.focal_priors[index]
+    for K, size, other in zip(solved.cameras.Ks, solved.cameras.sizes, solved.focal_priors, strict=True):
+        scale = width / size[0]
+        same_shape = abs(height - scale * size[1]) <= 1
+        same_focal = prior is None or other is None or abs(prior / (scale * other) - 1) < SAME_LENS
+        if same_shape and same_focal:
+            return torch.diag(K.new_tensor([scale, height / size[1], 1.0])) @ K
+    return None
+
+
+def locate(
+    picture: Picture,
+    found: Features,
+    K: Float[Tensor, "3 3"],
+    size: tuple[int, int],
+    solved: SolvedCameras,
+    seed: int,
+) -> np.ndarray | None:
+    """`camera_from_world` (4, 4) of a picture whose K holds at `size` (width, height); None if it shows too
+    few of the solved points."""
+    import pycolmap
+
+    keypoints, points = match_points(found, solved)
+    scale = picture.size[0] / size[0]
+    fx, fy, cx, cy = (float(K[i, j]) * scale for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    camera = colmap_camera(Lens("PINHOLE", (fx, fy, cx, cy), trusted=True), picture.size)
+    options = pycolmap.AbsolutePoseEstimationOptions()
+    options.ransac.max_error = MAX_ERROR
+    options.ransac.random_seed = seed
+    with quiet_colmap():
+        pose = pycolmap.estimate_and_refine_absolute_pose(
+            found.uv[keypoints].astype(np.float64),
+            solved.points.xyz[points].double().numpy(),
+            camera,
+            options,
+        )
+    if pose is None or pose["num_inliers"] < MIN_INLIERS:
+        return None
+    return np.vstack([pose["cam_from_world"].matrix(), [0, 0, 0, 1]])
+
+
+def match_points(found: Features, solved: SolvedCameras) -> tuple[np.ndarray, Int[Tensor, " k"]]:
+    """Keypoints of a picture and the points they show: matched with each view by itself, where the
+    second-best keypoint is of another point, as the ratio test wants it."""
+    observations = solved.observations
+    keypoints, points = [], []
+    for view in range(len(solved.cameras)):
+        mine = (observations.view == view).nonzero().squeeze(1)
+        pairs = mutual_matches(torch.from_numpy(found.descriptors), observations.descriptors[mine])
+        keypoints.append(pairs[:, 0])
+        points.append(observations.point[mine[pairs[:, 1]]])
+    # The same pair comes from every view that sees the point: count it once.
+    unique = torch.unique(torch.stack([torch.cat(keypoints), torch.cat(points)], dim=1), dim=0)
+    return unique[:, 0].numpy(), unique[:, 1]
+
+
+def mutual_matches(first: UInt8[Tensor, "a 128"], second: UInt8[Tensor, "b 128"]) -> Int[Tensor, "k 2"]:
+    """Pairs of descriptors that are each other's nearest, and clearly nearer than the second nearest."""
+    if len(first) < 1 or len(second) < 2:
+        return torch.zeros(0, 2, dtype=torch.long)
+    first_unit = F.normalize(first.float(), dim=1)
+    second_unit = F.normalize(second.float(), dim=1)
+    best, index = (first_unit @ second_unit.T).topk(2, dim=1)
+    # A second product costs less than a search down the columns of the first.
+    back = (second_unit @ first_unit.T).argmax(dim=1)
+    distance = (2 - 2 * best).clamp_min(0).sqrt()
+    rows = torch.arange(len(first))
+    good = (back[index[:, 0]] == rows) & (distance[:, 0] < MAX_RATIO * distance[:, 1])
+    return torch.stack([rows[good], index[good, 0]], dim=1)

@@ -1,0 +1,62 @@
+"""What solving cameras takes and gives."""
+
+from dataclasses import dataclass
+
+from recon.events import PhotoRow
+from recon.methods.priors.poses_points import Observations, SparsePoints
+from recon.scene import Cameras
+
+
+@dataclass(frozen=True)
+class PosesConfig:
+    """Cameras from photos."""
+
+    max_size: int = 1600
+    """Longer side, in pixels, at which photos are searched for features; may exceed the fitted size."""
+    seed: int = 0
+    """Fixes the random samples of the robust estimators."""
+
+
+@dataclass(frozen=True)
+class SolvedCameras:
+    """Cameras of the photos that could be registered, in the order of the photos."""
+
+    cameras: Cameras
+    """For the registered photos, at the size of their images."""
+    registered: tuple[int, ...]
+    """Indices of those photos."""
+    points: SparsePoints
+    observations: Observations
+    rows: tuple[PhotoRow, ...]
+    """One for every photo, registered or not."""
+    focal_priors: tuple[float | None, ...]
+    """Of the registered photos."""
+    thorough: bool
+    """Whether features had to be searched at twice the resolution."""
+
+    @property
+    def unregistered(self) -> tuple[str, ...]:
+        """Names of the photos that are left out."""
+        return tuple(row.name for row in self.rows if not row.registered)
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence about photos that are left out."""
+        if not self.unregistered:
+            return None
+        return (
+            f"{', '.join(self.unregistered)} could not be placed and will not be used; photos that share "
+            f"more with the others, taken from between them, would help."
+        )
+
+
+@dataclass(frozen=True)
+class LocatedCameras:
+    """Cameras of photos that were placed in a world solved before."""
+
+    cameras: Cameras
+    """For the registered photos, at the size of their images."""
+    registered: tuple[int, ...]
+    """Indices of those photos."""
+    unregistered: tuple[str, ...]
+    """Names of the others."""
