@@ -6,10 +6,11 @@ import torch
 
 from recon.errors import InputError
 from recon.methods.priors.stereo import (
+    SAME_PLACE,
     StereoConfig,
+    baselines,
     consistency,
     depth_maps,
-    nearest_sources,
     reduce_views,
     sweep_planes,
 )
@@ -37,7 +38,8 @@ class DepthRangeConfig:
 def find_depth_range(views: Views, stereo: StereoConfig, config: DepthRangeConfig) -> tuple[float, float]:
     """(near, far) in world units that holds the surfaces seen by two or more views.
 
-    Raises InputError when the photos agree nowhere: the cameras do not belong to them."""
+    Raises InputError when the photos agree nowhere (the cameras do not belong to them), or when all cameras
+    stand in one place."""
     small = reduce_views(views, COARSE_SIZE)
     everything = (_nearest_conceivable(small), float("inf"))
     planes = sweep_planes(small.cameras, everything, max_planes=round(MAX_PARALLAX * COARSE_SIZE))
@@ -64,12 +66,17 @@ MIN_SURE_PIXELS = 50
 
 
 def _nearest_conceivable(views: Views) -> float:
-    """Depth at which a point moves by MAX_PARALLAX picture widths between the two closest views."""
+    """Depth at which a point moves by MAX_PARALLAX picture widths between the two closest views.
+
+    Raises InputError when no two photos were taken from different places."""
     cameras = views.cameras
-    baselines = [
-        float((cameras.centres[i] - cameras.centres[nearest_sources(cameras, i, 1)]).norm())
-        for i in range(len(views))
-    ]
+    distance = baselines(cameras)
+    if not bool((distance > 0).any()):
+        raise InputError(
+            f"The cameras of all photos ({', '.join(views.names[:3])}) stand in one place, which tells no "
+            "depth; give photos from two places or more, or check the poses."
+        )
+    closest = float(distance[distance > SAME_PLACE * distance.max()].min())
     widths = [max(size) for size in cameras.sizes]
     focal = float(cameras.Ks[:, 0, 0].max())
-    return focal * min(baselines) / (MAX_PARALLAX * max(widths))
+    return focal * closest / (MAX_PARALLAX * max(widths))

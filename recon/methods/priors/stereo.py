@@ -6,6 +6,7 @@ aggregation (Hirschmueller, PAMI 2008), and the minimum is refined between the p
 view confirms is `consistent`; the rest is the smoothest guess and must be trusted less.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -139,18 +140,28 @@ def sweep_planes(cameras: Cameras, depth_range: tuple[float, float], max_planes:
     """Inverse depths from far to near, evenly spaced: at most a pixel of parallax between two planes, unless
     that takes more than `max_planes`. `far` may be infinite."""
     near, far = depth_range
-    centres = cameras.centres
-    baseline = float((centres[:, None] - centres[None]).norm(dim=-1).max())
     focal = float(cameras.Ks[:, 0, 0].max())
-    parallax = focal * baseline * (1 / near - 1 / far)
-    count = int(min(max(parallax, 32), max_planes))
-    return torch.linspace(1 / far, 1 / near, count, device=centres.device).clamp_min(1e-6 / near)
+    parallax = focal * float(baselines(cameras).max()) * (1 / near - 1 / far)
+    count = min(max(math.ceil(parallax) + 1, 32), max_planes)
+    return torch.linspace(1 / far, 1 / near, count, device=cameras.Ks.device).clamp_min(1e-6 / near)
+
+
+def baselines(cameras: Cameras) -> Float[Tensor, "n n"]:
+    """Distance of every two camera centres, world units."""
+    centres = cameras.centres
+    return (centres[:, None] - centres[None]).norm(dim=-1)
 
 
 def nearest_sources(cameras: Cameras, index: int, count: int) -> list[int]:
-    """The `count` other views whose centres are nearest to that of view `index`."""
-    distance = (cameras.centres - cameras.centres[index]).norm(dim=-1)
-    return [i for i in distance.argsort().tolist() if i != index][:count]
+    """The `count` other views whose centres are nearest to that of view `index`, those in the same place
+    left out."""
+    distance = baselines(cameras)
+    apart = distance[index] > SAME_PLACE * distance.max()
+    return [i for i in distance[index].argsort().tolist() if apart[i]][:count]
+
+
+SAME_PLACE = 0.02
+"""Cameras closer than this share of the largest distance: what they see alike tells no depth."""
 
 
 def matching_score(
@@ -261,14 +272,14 @@ def best_depth(
 def consistency(
     cameras: Cameras, depths: list[Float[Tensor, "_h _w"]], tolerance: float
 ) -> list[Bool[Tensor, "_h _w"]]:
-    """Where at least one other view has, on the same ray, the same inverse depth within `tolerance`."""
+    """Where at least one view from another place has the same inverse depth, within `tolerance`, at the point
+    that is seen."""
     consistent = []
     for i, depth in enumerate(depths):
         points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
         agree = torch.zeros_like(depth, dtype=torch.bool)
-        for j in range(len(depths)):
-            if j != i:
-                agree |= sees_same_surface(points, cameras, j, depths[j], tolerance)
+        for j in nearest_sources(cameras, i, len(depths)):
+            agree |= sees_same_surface(points, cameras, j, depths[j], tolerance)
         consistent.append(agree)
     return consistent
 
