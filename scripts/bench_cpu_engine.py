@@ -1,10 +1,10 @@
 """Times the CPU engine: rasterising and SSIM, by build of the core and number of threads.
 
-    python scripts/bench_cpu_engine.py                    # all builds that this processor runs, 1 and 2 threads
+    python scripts/bench_cpu_engine.py                # all builds that this processor runs, 1 and 2 threads
     python scripts/bench_cpu_engine.py --isa v4 --threads 1 --gaussians 100000
 
-One process per build and thread count. Medians of several runs; `cpu` is the process's own time over all its threads,
-which other work on the machine disturbs less than `wall`.
+One process per build and thread count. Medians of several runs; `cpu` is the process's own time over all its
+threads, which other work on the machine disturbs less than `wall`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import torch
 
 from recon.rendering.core import load_core, runnable_builds
 from recon.rendering.cpu import rasterize_cpu
-from recon.rendering.reference import MIN_ALPHA, MIN_TRANSMITTANCE, project
+from recon.rendering.reference import EPS2D, MIN_ALPHA, MIN_TRANSMITTANCE, project
 from recon.rendering.ssim import ssim
 
 WIDTH, HEIGHT, SH_DEGREE = 504, 378, 1
@@ -34,12 +34,13 @@ def make_scene(count: int) -> dict[str, torch.Tensor]:
     """Gaussians spread evenly over the image and over depths 2 to 6, of random shape, orientation and colour.
 
     Opacities are even in [0.02, 0.2], so that few rays end early. The size in pixels is that which gives
-    CONTRIBUTING: an isotropic Gaussian of deviation s covers 2 pi log(255 opacity) s^2 pixels."""
+    CONTRIBUTING: a Gaussian of deviation s covers 2 pi log(255 opacity) (s^2 + EPS2D) pixels, and the random
+    stretch makes that 1.23 times as much."""
     generator = torch.Generator().manual_seed(0)
     focal = 420.0
     opacities = torch.empty(count).uniform_(0.02, 0.2, generator=generator)
     area = 2 * pi * (255 * opacities).log().mean()
-    pixels = (CONTRIBUTING * WIDTH * HEIGHT / (count * area)) ** 0.5
+    pixels = ((CONTRIBUTING * WIDTH * HEIGHT / (count * area) - EPS2D) / 1.23) ** 0.5
     depths = torch.empty(count).uniform_(2, 6, generator=generator)
     x = torch.empty(count).uniform_(-WIDTH / 2, WIDTH / 2, generator=generator) * depths / focal
     y = torch.empty(count).uniform_(-HEIGHT / 2, HEIGHT / 2, generator=generator) * depths / focal
@@ -57,8 +58,8 @@ def make_scene(count: int) -> dict[str, torch.Tensor]:
 
 def contributing(scene: dict[str, torch.Tensor]) -> float:
     """Mean number of Gaussians that a pixel's colour is made of, over some random pixels."""
-    geometry = (scene[name] for name in ("means", "quats", "scales", "sh", "camera_from_world", "K"))
-    projected = project(*geometry, WIDTH, HEIGHT, SH_DEGREE)
+    geometry = {name: value for name, value in scene.items() if name != "opacities"}
+    projected = project(**geometry, width=WIDTH, height=HEIGHT, sh_degree=SH_DEGREE)
     order = projected.depths.argsort()
     conics = torch.linalg.inv(projected.covs2d[order])
     generator = torch.Generator().manual_seed(1)
@@ -156,7 +157,8 @@ def main() -> None:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     ).stdout.strip()
     print(
-        f"{processor()}, {os.cpu_count()} cores, commit {commit}, {WIDTH}x{HEIGHT}, RGB + depth, SH{SH_DEGREE}."
+        f"{processor()}, {os.cpu_count()} cores, commit {commit}: "
+        f"{WIDTH}x{HEIGHT}, RGB + depth, SH{SH_DEGREE}."
     )
     for count in args.gaussians:
         print(f"{count} Gaussians: {contributing(make_scene(count)):.0f} contribute to a pixel.")

@@ -37,7 +37,7 @@ def rasterize_cpu(
 
     Uses `torch.get_num_threads()` threads; their number does not change a bit of the result.
     A Gaussian with a value that is not finite, or with a zero quaternion, is not drawn.
-    Raises ValueError for tensors that are not on the CPU or mix float types, MachineError without the core."""
+    Raises ValueError for tensors not on the CPU or of mixed types, MachineError without the core."""
     check_sh_degree(sh, sh_degree)
     check_tensors(means, quats, scales, opacities, sh, camera_from_world, K)
     core = load_core()
@@ -93,8 +93,10 @@ class _Project(torch.autograd.Function):
         return means2d, conics, features, radii, extents
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable  # pyright's idea of the decorated method differs from torch's
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         *scene, view, K, radii, features = ctx.saved_tensors
         v_means, v_quats, v_scales, v_sh, v_view = (torch.empty_like(t) for t in (*scene, view))
         incoming = (v.contiguous() for v in gradients[:3])  # radii and extents have none
@@ -133,8 +135,10 @@ class _Composite(torch.autograd.Function):
         return rgb, depth, alpha
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable  # pyright's idea of the decorated method differs from torch's
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         *splats, rgb, depth, alpha = ctx.saved_tensors
         outgoing = tuple(torch.empty_like(t) for t in splats)
         incoming = (v.contiguous() for v in gradients)

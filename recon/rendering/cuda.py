@@ -1,10 +1,11 @@
 """The engine `cuda`: gsplat's kernels, put together as its `rasterization` does for one camera.
 
-Not through `rasterization` itself: that keeps the projected means with a leading camera axis, and the gradient
-that densification wants would be on a tensor of another shape than the other engines'.
+Not through `rasterization` itself: that keeps the projected means with a leading camera axis, and the
+gradient that densification wants would be on a tensor of another shape than the other engines'.
 """
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -98,13 +99,13 @@ def compile_extension() -> None:
                 "gsplat's CUDA kernels must be compiled once and `ninja` is missing: run `pip install ninja`."
             )
     try:
-        from gsplat.cuda._backend import _C
+        kernels = import_module("gsplat.cuda._backend")._C
     except (RuntimeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise MachineError(
             f"gsplat's CUDA kernels could not be compiled ({reason}); mend that, or use `--device cpu`."
         ) from error
-    if _C is None:
+    if kernels is None:
         raise MachineError(
             "gsplat found no CUDA toolkit to compile its kernels with: set CUDA_HOME, or use `--device cpu`."
         )

@@ -1,6 +1,7 @@
 """Structural similarity (SSIM, Wang et al. 2004) as 3D Gaussian Splatting measures it, differentiable.
 
-An 11x11 Gaussian window of deviation 1.5, zeros outside the image, C1 = 0.01^2, C2 = 0.03^2, channels averaged.
+An 11x11 Gaussian window of deviation 1.5, zeros outside the image, C1 = 0.01^2, C2 = 0.03^2, the mean over
+the channels.
 """
 
 from typing import Any
@@ -58,8 +59,10 @@ class _CoreSsim(torch.autograd.Function):
         return similarity
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
+    @once_differentiable  # pyright's idea of the decorated method differs from torch's
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[None, Tensor, None]:
         a, b, partials = ctx.saved_tensors
         height, width = a.shape[:2]
         v_a, v_map = torch.empty_like(a), gradients[0].contiguous()

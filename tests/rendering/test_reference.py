@@ -4,9 +4,9 @@ from math import exp, pi, sqrt
 
 import pytest
 import torch
+from render_scenes import RenderScene, random_scene
 
 from recon.rendering.reference import project, rasterize_reference, sh_basis
-from render_scenes import RenderScene, random_scene
 
 
 def single_gaussian() -> RenderScene:
@@ -36,7 +36,7 @@ def test_a_gaussian_lands_where_the_pinhole_equation_says():
 
 
 def test_a_gaussian_has_the_width_and_colour_of_a_hand_calculation():
-    # J = [[50, 0, -100 * 0.2 / 4], [0, 50, 100 * 0.1 / 4]] = [[50, 0, -5], [0, 50, 2.5]]; cov = 0.01 J J^T + 0.3.
+    # J = [[50, 0, -100 * 0.2 / 4], [0, 50, 100 * 0.1 / 4]]; covariance = 0.01 J J^T + 0.3.
     xx, xy, yy = 0.01 * (2500 + 25) + 0.3, 0.01 * -12.5, 0.01 * (2500 + 6.25) + 0.3
     determinant = xx * yy - xy**2
     dx, dy = 45.5 - 42, 16.5 - 19

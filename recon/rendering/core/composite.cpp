@@ -64,7 +64,10 @@ template <class Real>
 void gather(const Frame<Real>& frame, int64_t splat, const SplatInput<Real>& in, const SplatGradient<Real>& out) {
   constexpr int stride = kSumStride<Real, kSums>;
   Real folded[stride] = {};
+  const int64_t last = frame.splat_begin[frame.drawn] - 1;
   for (int64_t i = frame.splat_begin[splat]; i < frame.splat_begin[splat + 1]; ++i) {
+    constexpr int kAhead = 16;
+    __builtin_prefetch(&frame.pair_gradients[int64_t(frame.splat_pairs[std::min(i + kAhead, last)]) * stride]);
     const Real* pair = &frame.pair_gradients[int64_t(frame.splat_pairs[i]) * stride];
     for (int k = 0; k < stride; ++k) folded[k] += pair[k];
   }
