@@ -90,7 +90,10 @@ def pixels_to_keep(
     near, far = stereo.depth_range
     tolerance = SAME_SURFACE * (1 / near - 1 / far)
     for earlier in range(index):
-        covered = sees_same_surface(points, cameras, earlier, stereo.depths[earlier], tolerance)
+        earlier_depth, mask = stereo.depths[earlier], views.masks[earlier]
+        if mask is not None:  # what is masked there gave no Gaussian: NaN agrees with nothing
+            earlier_depth = earlier_depth.masked_fill(~mask, torch.nan)
+        covered = sees_same_surface(points, cameras, earlier, earlier_depth, tolerance)
         density = density.masked_fill(covered, 0.0)
     mask = views.masks[index]
     return density if mask is None else density * mask
