@@ -9,7 +9,7 @@ from recon.rendering.core import runnable_builds
 from recon.rendering.cpu import rasterize_cpu
 from recon.rendering.reference import rasterize_reference
 
-FLOAT64 = (1e-12, 1e-12)
+FLOAT64 = (1e-12, 1e-11)
 """Allowed errors of values and of gradients, relative to the largest."""
 FLOAT32 = (1e-4, 1e-3)
 """Needles, whose conics are ill-conditioned, need it; the other scenes stay under 1e-5 and 3e-5."""
@@ -35,17 +35,11 @@ def assert_close_to_reference(
             assert error.max() <= tolerance * value.double().abs().max().clamp(min=1e-3), name
 
 
-@pytest.mark.parametrize("name", SCENES)
-def test_cpu_agrees_with_the_reference_in_double_precision(name: str):
-    assert_close_to_reference(SCENES[name](), rasterize_cpu, torch.float64, FLOAT64)
-
-
 @pytest.mark.parametrize("isa", runnable_builds())
 @pytest.mark.parametrize("name", SCENES)
-def test_every_build_agrees_with_the_reference_in_single_precision(
-    name: str, isa: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_every_build_agrees_with_the_reference(name: str, isa: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RECON_CORE_ISA", isa)
+    assert_close_to_reference(SCENES[name](), rasterize_cpu, torch.float64, FLOAT64)
     assert_close_to_reference(SCENES[name](), rasterize_cpu, torch.float32, FLOAT32)
 
 
