@@ -50,6 +50,11 @@ DEFAULT_FOCAL = 1.2
 portrait lens. COLMAP's own guess."""
 
 
+SOLID = 100
+"""Points a photo should see. Three photos of a vase with 80 points in all were 0.8 degrees off; a thorough
+search found 536, and left 0.5."""
+
+
 @dataclass(frozen=True)
 class _Attempt:
     """What one search for features led to."""
@@ -67,13 +72,24 @@ class _Attempt:
             return ()
         return tuple(sorted(image_id - 1 for image_id in self.model.reg_image_ids()))
 
+    def rank(self) -> tuple[int, int]:
+        """Photos, then points."""
+        return len(self.registered), self.model.num_points3D() if self.model is not None else 0
+
+    def fewest_points(self, count: int) -> int:
+        """Points that the worst off of the `count` photos sees; 0 if it is not registered."""
+        if self.model is None or len(self.registered) < count:
+            return 0
+        return min(self.model.images[index + 1].num_points3D for index in self.registered)
+
 
 def solve_cameras(
     photos: Photos, config: PosesConfig, watch: Callable[[Progress], None] = lambda event: None
 ) -> SolvedCameras:
     """Cameras and sparse points of `photos`, from their files. Deterministic for a seed.
 
-    Where a quick search leaves photos out, a thorough one follows: several times slower, for little overlap.
+    Where a quick search leaves photos out, or hanging on few points, a thorough one follows, several times
+    slower; the better one counts.
     Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
     """
     if len(photos) < 2:
@@ -81,9 +97,8 @@ def solve_cameras(
     pictures = pictures_from_files(photos, config.max_size)
     lenses = guess_lenses(photos, pictures)
     best = _attempt(pictures, lenses, False, config.seed, watch)
-    if len(best.registered) < len(photos):
-        second = _attempt(pictures, lenses, True, config.seed, watch)
-        best = max(best, second, key=lambda attempt: len(attempt.registered))
+    if best.fewest_points(len(photos)) < SOLID:
+        best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
     if best.model is None:
         raise InputError(_why_unsolved(photos.names, best.matches))
     return _solved(photos, pictures, best.model, best)

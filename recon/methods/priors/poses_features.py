@@ -118,7 +118,7 @@ def extract(pictures: Sequence[Picture], *, thorough: bool) -> list[Features]:
         shapes = pycolmap.keypoints_to_matrix(keypoints)
         return _inside_mask(Features(shapes[:, :2], shapes[:, 2:], np.array(descriptors.data)), picture.mask)
 
-    with quiet_colmap(), ThreadPoolExecutor(min(len(pictures), os.cpu_count() or 1)) as pool:
+    with quiet_colmap(), ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(extract_one, pictures))
 
 

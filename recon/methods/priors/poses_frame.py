@@ -53,4 +53,5 @@ def upright_unit_world(
     rotation = np.stack([x, np.cross(z, x), z])
     centres = -np.einsum("nji,nj->ni", camera_from_world[:, :3, :3], camera_from_world[:, :3, 3])
     distances = np.linalg.norm(xyz[:, None] - centres, axis=-1)[seen]
-    return Similarity(rotation, np.median(xyz, axis=0), float(1 / np.median(distances)))
+    centre = np.median(xyz @ rotation.T, axis=0) @ rotation  # the median along the new axes
+    return Similarity(rotation, centre, float(1 / np.median(distances)))
