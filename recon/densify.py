@@ -1,7 +1,7 @@
 """Changing the number of Gaussians while fitting, by gsplat's strategies and operations."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from gsplat.strategy import DefaultStrategy
@@ -9,11 +9,13 @@ from gsplat.strategy.ops import remove
 
 from recon.gaussians import Gaussians
 from recon.rendering import Rendering
+from recon.seeds import step_seed
 
 Optimisers = dict[str, torch.optim.Adam]
 """One Adam for each raw parameter, under the parameter's name."""
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """Called around each step; may replace parameters and the optimisers' state, in step with each other."""
 
@@ -95,7 +97,7 @@ class GrowAndPrune:
         }
         # gsplat samples the halves of a split Gaussian from the global generator.
         with torch.random.fork_rng(), _GsplatNames(gaussians, optimisers) as (params, named):
-            torch.manual_seed((seed << 32) + step)
+            torch.manual_seed(step_seed(seed, step))
             self.config.step_post_backward(params, named, self.state, step, info)
 
 

@@ -17,6 +17,7 @@ from recon.methods.priors.stereo import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.rendering import Engine, Rendering, render
 from recon.scene import Cameras, Views
+from recon.seeds import step_seed
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def fit(
     unit = stereo.scale
     generator = torch.Generator(device=state.gaussians.means.device)
     while state.step < config.max_steps:
-        generator.manual_seed((config.seed << 32) + state.step)
+        generator.manual_seed(step_seed(config.seed, state.step))
         moment = draw(views, stereo, state, recipe, engine, config, generator)
         recipe.strategy.before_backward(moment.rendering)
 
@@ -145,7 +146,7 @@ def near_plane(stereo: StereoPrior) -> float:
 def view_of_step(step: int, count: int, seed: int) -> int:
     """The photo of a step: all photos once in random order, then again in another order."""
     epoch, place = divmod(step, count)
-    generator = torch.Generator().manual_seed((seed << 32) + epoch)
+    generator = torch.Generator().manual_seed(step_seed(seed, epoch))
     return int(torch.randperm(count, generator=generator)[place])
 
 
