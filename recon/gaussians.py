@@ -58,7 +58,7 @@ class Gaussians(nn.Module):
 
     def select(self, keep: Bool[Tensor, " g"]) -> "Gaussians":
         """The Gaussians where `keep` is true, as new parameters."""
-        return Gaussians(**{name: value.detach()[keep].clone() for name, value in self.named_parameters()})
+        return Gaussians(**{name: value.detach()[keep] for name, value in self.named_parameters()})
 
 
 def sh0_from_rgb(rgb: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
