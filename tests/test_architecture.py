@@ -13,8 +13,6 @@ MAX_LINES = 400
 
 TRAIN_ONLY = [PACKAGE / "trainer.py", PACKAGE / "initialise.py", *sorted((PACKAGE / "methods").rglob("*.py"))]
 """What may not know the test views."""
-# The cache of the priors lies between: it finds cameras for all photos, and hands on train and test apart.
-TRAIN_ONLY.remove(PACKAGE / "methods" / "priors" / "cache.py")
 DEVICE_FREE = [
     path
     for path in SOURCES

@@ -22,7 +22,7 @@ class ShiftedCameraConfig:
     weight: float = 0.5
     """0 switches the loss off."""
     max_shift: float = 0.4
-    """Largest sideways shift, as a share of the largest distance between train cameras."""
+    """Largest sideways shift, as a share of the largest distance of a train camera from the first."""
     start: float = 0.2
     """Share of the fit before the loss begins: the depth must mean something first."""
 
