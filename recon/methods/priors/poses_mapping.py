@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MIN_ANGLE = 1.5
 """Degrees between the rays of a point that is kept; under it depth is noise. COLMAP's own limit."""
+MIN_PARALLAX = 2.0
+"""Median degrees under which nothing moved: two photos turned by 10 degrees on the spot can be explained by a
+wrong focal length and a curved wall, seen under just over `MIN_ANGLE`."""
 FIRST_PAIR_ANGLES = (16.0, 4.0)
 """Least median angle in degrees between the rays of the first pair: COLMAP's default, and its last resort."""
 FOCAL_RANGE = (0.4, 4.0)
@@ -51,7 +54,8 @@ def _incremental(database_path: Path, seed: int) -> Iterator["pycolmap.Reconstru
 
     for angle in FIRST_PAIR_ANGLES:
         options = pycolmap.IncrementalPipelineOptions()
-        options.random_seed = seed
+        options.random_seed = options.mapper.random_seed = seed
+        options.num_threads = options.mapper.num_threads = 1  # sums in another order end in other digits
         options.min_num_matches = MIN_MATCHES
         options.min_model_size = 2
         options.extract_colors = False
@@ -59,6 +63,7 @@ def _incremental(database_path: Path, seed: int) -> Iterator["pycolmap.Reconstru
         options.triangulation.ignore_two_view_tracks = False
         options.mapper.init_min_num_inliers = 2 * MIN_MATCHES
         options.mapper.init_min_tri_angle = angle
+        options.mapper.filter_min_tri_angle = MIN_ANGLE
         options.mapper.abs_pose_min_num_inliers = MIN_MATCHES
         with TemporaryDirectory(prefix="recon-poses-") as folder, quiet_colmap():
             models = pycolmap.incremental_mapping(database_path, folder, folder, options)
@@ -70,8 +75,10 @@ def _global(database_path: Path, seed: int) -> Iterator["pycolmap.Reconstruction
 
     options = pycolmap.GlobalPipelineOptions()
     options.random_seed = seed
+    options.num_threads = options.mapper.num_threads = 1
     options.min_num_matches = MIN_MATCHES
     options.min_model_size = 2
+    options.mapper.min_tri_angle_deg = MIN_ANGLE
     options.mapper.track_min_num_views_per_track = 2
     options.mapper.global_positioning.min_num_view_per_track = 2
     options.mapper.bundle_adjustment.min_track_length = 2
@@ -96,6 +103,7 @@ def polish(model: "pycolmap.Reconstruction") -> None:
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.loss_function_scale = LOSS_SCALE
     options.ceres.solver_options.function_tolerance = 1e-7  # relative; COLMAP's 0 runs on for nothing
+    options.ceres.solver_options.num_threads = 1
     _adjust(model, options)
     for point_id in [key for key, point in model.points3D.items() if point.error > MAX_ERROR]:
         model.delete_point3D(point_id)
@@ -115,14 +123,13 @@ def _adjust(model: "pycolmap.Reconstruction", options: "pycolmap.BundleAdjustmen
 
 
 def has_parallax(model: "pycolmap.Reconstruction") -> bool:
-    """Whether the cameras moved enough for depth: the median widest angle between a point's rays is at least
-    `MIN_ANGLE`. Photos turned on the spot fit too, but with arbitrary depths."""
+    """Whether the cameras moved enough for depth, by the median of the widest angles between points' rays."""
     centres = {index: model.images[index].projection_center() for index in model.reg_image_ids()}
     angles = [
         _widest_angle(np.stack([centres[element.image_id] for element in point.track.elements]) - point.xyz)
         for point in model.points3D.values()
     ]
-    return len(angles) >= MIN_MATCHES and float(np.median(angles)) >= MIN_ANGLE
+    return len(angles) >= MIN_MATCHES and float(np.median(angles)) >= MIN_PARALLAX
 
 
 def _widest_angle(rays: np.ndarray) -> float:
