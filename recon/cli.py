@@ -17,7 +17,7 @@ from rich.console import Console
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
-from recon.methods.priors.poses import PosesConfig
+from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import METHODS, MethodConfig
 
 Device = Literal["auto", "cpu", "cuda"]

@@ -1,11 +1,13 @@
 """What the commands do, behind the command line that `cli` reads."""
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import logging
 import platform
 import shutil
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -15,7 +17,7 @@ from recon.cli import Bench, Train, View
 from recon.config import TrainConfig
 from recon.errors import MachineError
 from recon.events import Event, FitStarted, Step
-from recon.methods.table import METHODS
+from recon.methods.table import METHODS, MethodConfig
 from recon.pipeline import Report, Watch, reconstruct
 from recon.progress import Terminal
 from recon.provenance import machine
@@ -23,6 +25,7 @@ from recon.rendering import Engine, pick_device, pick_engine
 from recon.run_folder import open_run
 
 logger = logging.getLogger(__name__)
+ConfigT = TypeVar("ConfigT")
 
 
 def train(command: Train, config: TrainConfig) -> None:
@@ -49,13 +52,43 @@ def view(command: View) -> None:
 
 
 def bench(command: Bench) -> None:
-    """Runs a benchmark and prints its table."""
-    from recon.benchmark.runner import run_benchmark
+    """Measures what is not measured yet, and prints the table."""
+    from recon.benchmark.protocols import PROTOCOLS
+    from recon.benchmark.runner import Plan, choose_scenes, run_plan
+    from recon.benchmark.tables import result_table
 
     console = Console(stderr=True)
     device = pick_device(command.device)
+    protocol = PROTOCOLS[command.protocol]
+    plan = Plan(
+        protocol=protocol,
+        data=command.data,
+        scenes=choose_scenes(protocol, command.data, command.scenes),
+        views=command.views,
+        methods={name: with_options(name, command) for name in command.method},
+        seeds=command.seeds,
+        output=command.output,
+        lpips=command.lpips,
+    )
     engine = ready_engine(command.engine, device, console)
-    run_benchmark(command, device, engine, console)
+    Console().print(result_table(protocol, run_plan(plan, device, engine, console)))
+
+
+def with_options(name: str, command: Bench) -> MethodConfig:
+    """A method with the options of the command line: those that differ from the first method's values."""
+    return changed_alike(METHODS[name][1], METHODS[command.method[0]][1], command.parts)
+
+
+def changed_alike(config: ConfigT, before: ConfigT, after: ConfigT) -> ConfigT:
+    """`config` with every value that differs between `before` and `after` set as in `after`."""
+    values = {}
+    for part in dataclasses.fields(config):  # type: ignore[arg-type]
+        own, old, new = (getattr(c, part.name) for c in (config, before, after))
+        if dataclasses.is_dataclass(own):
+            values[part.name] = changed_alike(own, old, new)
+        elif old != new:
+            values[part.name] = new
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
 
 
 def list_methods() -> None:
@@ -89,7 +122,11 @@ def diagnosis() -> list[tuple[str, str, str]]:
             rows.append((f"engine {name}", "not here", str(error)))
     weights = Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
     rows.append(
-        ("LPIPS weights", "here" if weights.exists() else "not yet", "" if weights.exists() else "fetched by the first bench")
+        (
+            "LPIPS weights",
+            "here" if weights.exists() else "not yet",
+            "" if weights.exists() else "fetched by the first bench",
+        )
     )
     free = shutil.disk_usage(".").free / 1e9
     rows.append(("disk", f"{free:.0f} GB free", "" if free > 1 else "free some space"))

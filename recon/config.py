@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from recon.datasets import DataConfig
-from recon.methods.priors.poses import PosesConfig
+from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import MethodConfig
 
 

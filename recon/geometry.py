@@ -64,11 +64,13 @@ def sample(
 ) -> Float[Tensor, "*b c"]:
     """The image read at pixels `uv`; outside, its border (or zeros)."""
     height, width, channels = image.shape
-    rows = len(uv) if uv.ndim > 2 else 1
-    # grid_sample on the CPU spreads the batch over threads and vectorises along the last axis.
-    grid = (uv * uv.new_tensor([2 / width, 2 / height]) - 1).reshape(rows, 1, -1, 2)
-    batch = image.permute(2, 0, 1)[None].expand(rows, -1, -1, -1)
-    read = F.grid_sample(batch, grid, mode=mode, padding_mode=padding_mode, align_corners=False)
+    grid = uv * uv.new_tensor([2 / width, 2 / height]) - 1
+    # grid_sample on the CPU spreads its batch over threads and vectorises along the last axis, but gives each
+    # of the batch an image of gradients: a stack of pictures is a batch, the rows of one are not.
+    batch = len(uv) if uv.ndim == 4 else 1
+    grid = grid.reshape(batch, 1, -1, 2)
+    images = image.permute(2, 0, 1)[None].expand(batch, -1, -1, -1)
+    read = F.grid_sample(images, grid, mode=mode, padding_mode=padding_mode, align_corners=False)
     return read[:, :, 0].permute(0, 2, 1).reshape(*uv.shape[:-1], channels)
 
 

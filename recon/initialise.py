@@ -21,6 +21,7 @@ class InitialiseConfig:
     """Gaussians on the surfaces that stereo found; more pixels than that are thinned evenly."""
     untrusted_share: float = 0.25
     """Share of the pixels without consistent depth that also get a Gaussian."""
+    smooth_fill: bool = False
     opacity: float = 0.3
     """Opacity of every Gaussian at the start."""
     sh_degree: int = 1
@@ -69,6 +70,9 @@ def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) 
         density = density * share
         keep = dither(*density.shape, like=density) < density
         depth = stereo.depths[index]
+        if config.smooth_fill:
+            smooth = smooth_disparity(depth, stereo.consistent[index])
+            depth = torch.where(stereo.consistent[index], depth, 1 / smooth.clamp_min(1e-6 / stereo.scale))
         points = unproject(depth, views.cameras.Ks[index], views.cameras.world_from_camera[index])
         # 0.7 pixels of standard deviation, or of the spacing where pixels were left out: neighbours just
         # overlap.

@@ -47,7 +47,7 @@ def quantise(rgb: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w 3"]:
 
 
 def make_lpips(net: LpipsNet, device: torch.device) -> Distance:
-    """LPIPS v0.1 by torchmetrics, for colours in [0, 1], with its backbone's weights from torch's cache or hub.
+    """LPIPS v0.1 by torchmetrics, for colours in [0, 1]; its backbone comes from torch's cache or hub.
 
     Raises MachineError if the weights are neither there nor to be fetched."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity

@@ -1,4 +1,4 @@
-"""Photos in, scene out: the stages in order. Each keeps its result in the run folder and is not done twice."""
+"""Photos in, scene out: the stages in order, each of which keeps its result in the run folder."""
 
 import math
 import signal
@@ -21,7 +21,9 @@ from recon.export import write_ply, write_views
 from recon.gaussians import Gaussians
 from recon.initialise import initialise
 from recon.methods.priors.cache import cached_stereo, load_cameras, save_cameras
-from recon.methods.priors.poses import PosesConfig, localise, solve_cameras
+from recon.methods.priors.poses import solve_cameras
+from recon.methods.priors.poses_localise import localise
+from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.priors.stereo import StereoPrior
 from recon.methods.table import MethodConfig, make_recipe
 from recon.metrics import Scores, evaluate, mean_scores, quantise

@@ -1,4 +1,4 @@
-"""The folder of one reconstruction. metrics.json is written last: where it is missing, the run is not done."""
+"""The folder of one reconstruction. metrics.json is written last: without it, the run is not done."""
 
 import dataclasses
 import json
@@ -115,7 +115,9 @@ def _check_same(run: RunFolder, text: str) -> None:
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {prefix: value}
-    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}".strip(".")).items()}
+    return {
+        k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}".strip(".")).items()
+    }
 
 
 def _empty(run: RunFolder) -> None:
