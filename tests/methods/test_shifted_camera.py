@@ -78,6 +78,17 @@ def test_the_true_depth_explains_the_shifted_pictures_best(truth: Truth, index: 
     assert right < 0.8 * min(loss(0.8), loss(1.3))
 
 
+def test_a_sideways_shift_is_measured_by_the_horizontal_focal_length_alone(small_truth: Truth):
+    moment = make_moment(small_truth)
+    expected = TERM.loss(moment)
+    cameras = moment.views.cameras
+    stretched = replace(cameras, Ks=cameras.Ks * torch.tensor([[1.0], [7.0], [1.0]]))
+    # The same pictures, whatever the vertical focal length is said to be.
+    moment = replace(moment, views=replace(moment.views, cameras=stretched))
+    moment.generator.manual_seed(0)
+    assert expected is not None and torch.equal(TERM.loss(moment), expected)
+
+
 def test_the_camera_moves_sideways_by_at_most_the_asked_share(small_truth: Truth):
     poses = []
 

@@ -15,8 +15,13 @@ def find(truth: Truth) -> tuple[float, float]:
     return find_depth_range(truth.views, StereoConfig(), DepthRangeConfig())
 
 
-def test_the_range_holds_the_scene_and_not_much_more(truth: Truth):
-    near, far = find(truth)
+@pytest.fixture(scope="module")
+def found(truth: Truth) -> tuple[float, float]:
+    return find(truth)
+
+
+def test_the_range_holds_the_scene_and_not_much_more(truth: Truth, found: tuple[float, float]):
+    near, far = found
     seen = torch.cat([d[c] for d, c in zip(truth.depths, truth.co_visible, strict=True)])
     assert near < torch.quantile(seen, 0.01).item()
     assert far > torch.quantile(seen, 0.99).item()
@@ -25,8 +30,8 @@ def test_the_range_holds_the_scene_and_not_much_more(truth: Truth):
     assert 1 / far > 0.4 / seen.max().item()
 
 
-def test_the_range_scales_with_the_world(truth: Truth):
-    near, far = find(truth)
+def test_the_range_scales_with_the_world(found: tuple[float, float]):
+    near, far = found
     scaled = find(make_truth(unit=16.0))
     assert scaled == pytest.approx((16 * near, 16 * far), rel=1e-3)
 
@@ -56,7 +61,6 @@ def test_photos_from_one_place_are_refused(truth: Truth):
         find_depth_range(same, StereoConfig(), DepthRangeConfig())
 
 
-def test_a_pair_from_one_place_among_others_does_not_matter(truth: Truth):
+def test_a_pair_from_one_place_among_others_does_not_matter(truth: Truth, found: tuple[float, float]):
     again = truth.views.select([0, 0, 1, 2])
-    near, far = find_depth_range(again, StereoConfig(), DepthRangeConfig())
-    assert (near, far) == pytest.approx(find(truth), rel=0.25)
+    assert find_depth_range(again, StereoConfig(), DepthRangeConfig()) == pytest.approx(found, rel=0.25)
