@@ -14,6 +14,7 @@ from recon.densify import Prune, PruneConfig
 from recon.gaussians import Gaussians
 from recon.initialise import InitialiseConfig, initialise
 from recon.methods.regulariser import Moment, Regulariser
+from recon.methods.shifted_camera import ShiftedCamera
 from recon.methods.table import METHODS, MethodConfig, make_recipe
 from recon.rendering import Engine, render
 from recon.rendering.cpu import rasterize_cpu
@@ -88,7 +89,7 @@ def test_a_known_scene_is_learned_and_an_unseen_photo_with_it(small_truth: Truth
     before = error(state.gaussians, train.views, near) / 3, error(state.gaussians, held_out, near)
     losses = [
         step.losses["photometric"].item()
-        for step in make_steps(train, state, make_recipe(config, train.stereo.scale), config)
+        for step in make_steps(train, state, make_recipe(config, train.views, train.stereo), config)
     ]
     after = error(state.gaussians, train.views, near) / 3, error(state.gaussians, held_out, near)
 
@@ -101,7 +102,7 @@ def test_a_known_scene_is_learned_and_an_unseen_photo_with_it(small_truth: Truth
 def test_every_method_takes_three_steps_on_the_reference_engine(train: Truth, name: str):
     config = small(name, steps=3)
     state = make_state(train, config)
-    recipe = make_recipe(config, train.stereo.scale)
+    recipe = make_recipe(config, train.views, train.stereo)
     before = values(state.gaussians)
     steps = list(make_steps(train, state, recipe, config, rasterize_reference))
     assert [step.step for step in steps] == [1, 2, 3]
@@ -116,7 +117,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(train: Tru
         config = replace(config, fit=replace(config.fit, seed=seed))
         state = make_state(train, config)
         torch.manual_seed(seed + 1000)  # of no consequence
-        for _ in make_steps(train, state, make_recipe(config, train.stereo.scale), config):
+        for _ in make_steps(train, state, make_recipe(config, train.views, train.stereo), config):
             torch.rand(1)
         return state.gaussians
 
@@ -130,7 +131,7 @@ def test_no_global_random_number_is_drawn(train: Truth, name: str):
     config = small(name)
     state = make_state(train, config)
     before = torch.get_rng_state()
-    for _ in make_steps(train, state, make_recipe(config, train.stereo.scale), config):
+    for _ in make_steps(train, state, make_recipe(config, train.views, train.stereo), config):
         assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -139,13 +140,13 @@ def test_no_global_random_number_is_drawn(train: Truth, name: str):
 def test_a_stopped_fit_goes_on_as_if_never_stopped(train: Truth, name: str, stop: int):
     config = small(name)
     undisturbed = make_state(train, config)
-    list(make_steps(train, undisturbed, make_recipe(config, train.stereo.scale), config))
+    list(make_steps(train, undisturbed, make_recipe(config, train.views, train.stereo), config))
 
-    first, recipe = make_state(train, config), make_recipe(config, train.stereo.scale)
+    first, recipe = make_state(train, config), make_recipe(config, train.views, train.stereo)
     for step in make_steps(train, first, recipe, config):
         if step.step == stop:
             break
-    restored, recipe = saved_and_restored(first, recipe, config, train.stereo.scale)
+    restored, recipe = saved_and_restored(first, recipe, config, train)
     steps = list(make_steps(train, restored, recipe, config))
 
     assert [step.step for step in steps] == list(range(stop + 1, 13))
@@ -153,14 +154,14 @@ def test_a_stopped_fit_goes_on_as_if_never_stopped(train: Truth, name: str, stop
 
 
 def saved_and_restored(
-    state: FitState, recipe: Recipe, config: MethodConfig, scene_scale: float
+    state: FitState, recipe: Recipe, config: MethodConfig, truth: Truth
 ) -> tuple[FitState, Recipe]:
     """What a checkpoint would hold, in fresh objects."""
     gaussians = Gaussians(**values(state.gaussians))
     optimisers = make_optimisers(gaussians, config.fit.rates)
     for name, optimiser in optimisers.items():
         optimiser.load_state_dict(copy.deepcopy(state.optimisers[name].state_dict()))
-    restored = make_recipe(config, scene_scale)
+    restored = make_recipe(config, truth.views, truth.stereo)
     restored.strategy.state.update(copy.deepcopy(recipe.strategy.state))
     return FitState(gaussians, optimisers, state.step), restored
 
@@ -171,7 +172,7 @@ def test_pruning_and_growing_happened_in_these_fits(train: Truth):
         config = small(name)
         state = make_state(train, config)
         before = len(state.gaussians)
-        list(make_steps(train, state, make_recipe(config, train.stereo.scale), config))
+        list(make_steps(train, state, make_recipe(config, train.views, train.stereo), config))
         counts[name] = len(state.gaussians) - before
     assert counts["recon"] < 0 < counts["3dgs"]
 
@@ -187,7 +188,7 @@ def test_every_photo_comes_once_an_epoch_in_changing_order():
 def test_the_last_step_ends_the_fit_and_a_finished_one_yields_nothing(train: Truth):
     config = small("recon", steps=2)
     state = make_state(train, config)
-    recipe = make_recipe(config, train.stereo.scale)
+    recipe = make_recipe(config, train.views, train.stereo)
     assert len(list(make_steps(train, state, recipe, config))) == 2
     assert state.step == 2
     assert list(make_steps(train, state, recipe, config)) == []
@@ -239,7 +240,7 @@ def test_the_rate_of_the_means_falls_and_is_in_units_of_the_scene(train: Truth):
     state = make_state(train, config)
     rates = [
         state.optimisers["means"].param_groups[0]["lr"]
-        for _ in make_steps(train, state, make_recipe(config, train.stereo.scale), config)
+        for _ in make_steps(train, state, make_recipe(config, train.views, train.stereo), config)
     ]
     first = 8e-5 * train.stereo.scale
     assert rates == pytest.approx([first * 0.01**progress for progress in (0, 0.25, 0.5, 0.75)])
@@ -256,10 +257,21 @@ def test_masked_pixels_teach_nothing(train: Truth):
         assert torch.equal(parameter, before[name]), name
 
 
-def test_a_switched_off_part_is_not_in_the_recipe():
-    assert make_recipe(METHODS["3dgs"][1], 1.0).regularisers == {}
-    everything = make_recipe(METHODS["recon"][1], 1.0).regularisers
+def test_a_switched_off_part_is_not_in_the_recipe(train: Truth):
+    assert make_recipe(METHODS["3dgs"][1], train.views, train.stereo).regularisers == {}
+    everything = make_recipe(METHODS["recon"][1], train.views, train.stereo).regularisers
     assert set(everything) == {"dropout", "stereo_depth", "depth_ranking", "shifted_camera", "opacity_decay"}
+
+
+def test_lengths_of_the_recipe_are_those_of_the_scene(train: Truth):
+    config = small("3dgs")
+    shifted = replace(config, shifted_camera=METHODS["recon"][1].shifted_camera)
+    recipe = make_recipe(shifted, train.views, train.stereo)
+    # By hand from synthetic.STATIONS: the second and the third camera are the farthest apart.
+    baseline = (0.85**2 + 0.05**2 + 0.15**2) ** 0.5
+    term = recipe.regularisers["shifted_camera"]
+    assert isinstance(term, ShiftedCamera) and term.baseline == pytest.approx(baseline, rel=1e-4)
+    assert recipe.strategy.state["scene_scale"] == train.stereo.scale
 
 
 def test_there_is_one_rate_for_every_parameter(train: Truth):

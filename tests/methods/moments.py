@@ -24,6 +24,7 @@ def make_moment(
     truth: Truth,
     index: int = 0,
     progress: float = 0.5,
+    step: int = 0,
     depth_factor: float = 1.0,
     detail: float = 0.35,
     render_from: Callable[[Tensor], Rendering] | None = None,
@@ -42,6 +43,7 @@ def make_moment(
         return as_rendering(rgb.float(), its_depth.float(), len(gaussians))
 
     return Moment(
+        step,
         progress,
         index,
         truth.views,

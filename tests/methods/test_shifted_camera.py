@@ -9,10 +9,10 @@ from moments import make_moment
 from synthetic import Truth
 from torch import Tensor
 
-from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig, largest_baseline, warp_loss
+from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig, warp_loss
 from recon.rendering import Rendering
 
-TERM = ShiftedCamera(ShiftedCameraConfig(weight=1.0, max_shift=0.4, start=0.2))
+TERM = ShiftedCamera(ShiftedCameraConfig(weight=1.0, max_shift=0.4, every=1, start=0.2), baseline=0.9)
 
 
 def plane_from(camera_x: float) -> Tensor:
@@ -101,16 +101,21 @@ def test_the_camera_moves_sideways_by_at_most_the_asked_share(small_truth: Truth
         TERM.loss(moment)
     pose = small_truth.views.cameras.camera_from_world[0]
     moved = torch.stack(poses) - pose
-    limit = 0.4 * largest_baseline(small_truth.views.cameras.centres).item()
+    limit = 0.4 * 0.9
     x = moved[:, 0, 3]
     assert 0.9 * limit < x.max().item() <= limit and 0.9 * limit < -x.min().item() <= limit
     moved[:, 0, 3] = 0
     assert (moved == 0).all()
 
 
-def test_the_largest_baseline_by_hand():
-    centres = torch.tensor([[1.0, 0.0, 0.0], [1.0, 3.0, 4.0], [2.0, 0.0, 0.0]])
-    assert largest_baseline(centres).item() == pytest.approx(5.0)
+@pytest.mark.parametrize(("every", "expected"), [(1, [1, 1, 1, 1]), (2, [2, 0, 2, 0])])
+def test_a_seldom_term_weighs_more(small_truth: Truth, every: int, expected: list[float]):
+    once = TERM.loss(make_moment(small_truth, depth_factor=1.3))
+    assert once is not None
+    term = replace(TERM, config=replace(TERM.config, every=every))
+    losses = [term.loss(make_moment(small_truth, depth_factor=1.3, step=step)) for step in range(4)]
+    weights = [0.0 if loss is None else (loss / once).item() for loss in losses]
+    assert weights == pytest.approx(expected)
 
 
 def test_there_is_no_term_before_the_depth_means_something(small_truth: Truth):

@@ -15,16 +15,13 @@ from recon.methods.priors.stereo import (
     StereoConfig,
     StereoPrior,
     best_depth,
-    box_mean,
     compute_stereo,
     consistency,
     matching_score,
     nearest_sources,
-    normalised_correlation,
     reduce_views,
     sees_same_surface,
     sweep_planes,
-    window_sum,
 )
 from recon.scene import Photos, Scene, Views
 
@@ -133,63 +130,6 @@ def test_no_function_of_the_prior_takes_a_scene():
     assert Scene not in (field.type for field in Views.__dataclass_fields__.values())
 
 
-@pytest.mark.parametrize("window", [1, 2, 3, 5, 7, 11, 12])
-@pytest.mark.parametrize("dim", [0, 1])
-def test_window_sums_are_those_of_a_loop(window: int, dim: int):
-    x = torch.rand(13, 14, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    length = x.shape[dim] - window + 1
-    expected = torch.stack([x.narrow(dim, i, window).sum(dim) for i in range(length)], dim)
-    before = x.clone()
-    torch.testing.assert_close(window_sum(x, window, dim), expected)
-    assert torch.equal(x, before)
-
-
-def windows(x: Tensor, window: int) -> Tensor:
-    """The window around each pixel, the border repeated: (h, w, window^2)."""
-    height, width = x.shape
-    radius = window // 2
-    out = x.new_zeros(height, width, window, window)
-    for row in range(height):
-        for column in range(width):
-            for i in range(window):
-                for j in range(window):
-                    r = min(max(row + i - radius, 0), height - 1)
-                    c = min(max(column + j - radius, 0), width - 1)
-                    out[row, column, i, j] = x[r, c]
-    return out.flatten(2)
-
-
-@pytest.mark.parametrize("window", [3, 5])
-def test_box_means_and_correlations_are_those_of_a_loop(window: int):
-    generator = torch.Generator().manual_seed(1)
-    a = torch.rand(6, 7, generator=generator, dtype=torch.float64)
-    b = torch.rand(2, 6, 7, generator=generator, dtype=torch.float64)
-    torch.testing.assert_close(box_mean(a[None], window)[0], windows(a, window).mean(-1))
-
-    correlation = normalised_correlation(a[None], b, window)
-    for i in range(2):
-        x, y = windows(a, window), windows(b[i], window)
-        x, y = x - x.mean(-1, keepdim=True), y - y.mean(-1, keepdim=True)
-        expected = (x * y).mean(-1) / (x.square().mean(-1) * y.square().mean(-1)).sqrt()
-        torch.testing.assert_close(correlation[i], expected)
-
-
-def test_correlation_is_blind_to_brightness_and_contrast():
-    a, b = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    torch.testing.assert_close(
-        normalised_correlation(a, 0.5 * b + 0.3, 5), normalised_correlation(a, b, 5), rtol=1e-3, atol=1e-3
-    )
-    assert normalised_correlation(a, 2 * a + 1, 5).min().item() == pytest.approx(1)
-    assert normalised_correlation(a, 1 - a, 5).max().item() == pytest.approx(-1)
-
-
-def test_a_flat_picture_correlates_with_nothing():
-    a = torch.rand(1, 12, 12, generator=torch.Generator().manual_seed(2))
-    flat = torch.full((1, 12, 12), 0.7)
-    assert normalised_correlation(a, flat, 5).abs().max().item() < 0.02
-    assert normalised_correlation(flat, flat, 5).abs().max().item() < 0.2
-
-
 def test_reduced_views_show_the_same_rays(truth: Truth):
     reduced = reduce_views(truth.views, 48)
     for before, after in zip(truth.views.sizes, reduced.sizes, strict=True):
@@ -220,6 +160,7 @@ def test_planes_go_evenly_in_inverse_depth_by_at_most_a_pixel(truth: Truth):
     baseline = max((a - b).norm().item() for a in centres for b in centres)
     assert cameras.Ks[:, 0, 0].max().item() * baseline * planes.diff().max().item() <= 1.0001
     assert len(sweep_planes(cameras, (0.5, 8.0), 40)) == 40
+    assert sweep_planes(cameras, (0.5, float("inf")), 40).min().item() > 0
 
 
 def test_sources_are_the_nearest_others(truth: Truth):
@@ -242,6 +183,16 @@ def test_the_score_is_best_at_the_true_plane_and_low_outside_the_sources(truth: 
     pair = truth.views.select([0, 1])
     turned = replace(pair, cameras=replace(pair.cameras, camera_from_world=poses[:2]))
     assert (matching_score(turned, 0, inverse_depths, config) == UNSEEN_SCORE).all()
+
+
+def test_the_best_source_counts_three_quarters_and_the_second_best_the_rest(truth: Truth):
+    planes = sweep_planes(truth.views.cameras, SEARCHED, 10)
+    config = StereoConfig()
+    each = [matching_score(truth.views.select([0, i]), 0, planes, config) for i in (1, 2)]
+    expected = 0.75 * torch.maximum(*each) + 0.25 * torch.minimum(*each)
+    torch.testing.assert_close(matching_score(truth.views, 0, planes, config), expected)
+    only_the_nearest = StereoConfig(max_sources=1)
+    torch.testing.assert_close(matching_score(truth.views, 0, planes, only_the_nearest), each[1])
 
 
 def test_the_parabola_finds_a_minimum_between_planes():
