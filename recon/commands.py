@@ -137,9 +137,11 @@ def ready_engine(name: str, device: torch.device, console: Console) -> Engine:
     """The engine, compiled if need be, which is said before."""
     engine = pick_engine(name, device)
     if device.type == "cuda" and name != "reference":
-        from recon.rendering.cuda import compile_extension, is_compiled
+        from recon.rendering.cuda import compile_extension, extension_is_compiled
 
-        if not is_compiled():
+        if extension_is_compiled():
+            compile_extension()  # loads it
+        else:
             with console.status("Compiling gsplat's CUDA code, once: about 90 s"):
                 compile_extension()
     return engine

@@ -96,7 +96,8 @@ class GrowAndPrune:
             "gaussian_ids": None,
         }
         # gsplat samples the halves of a split Gaussian from the global generator.
-        with torch.random.fork_rng(), _GsplatNames(gaussians, optimisers) as (params, named):
+        devices = [gaussians.means.device] if gaussians.means.is_cuda else []
+        with torch.random.fork_rng(devices), _GsplatNames(gaussians, optimisers) as (params, named):
             torch.manual_seed(step_seed(seed, step))
             self.config.step_post_backward(params, named, self.state, step, info)
 

@@ -3,6 +3,8 @@
 Letters: `uv` pixels (u right, v down), `xyz` points, `z` depth along the optical axis, `h w` an image.
 """
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -10,10 +12,16 @@ from torch import Tensor
 
 
 def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "h w 2"]:
-    """(u, v) of every pixel centre, on the device and in the dtype of `like`."""
+    """(u, v) of every pixel centre, on the device and in the dtype of `like`. Shared: not to be changed."""
+    return _pixel_centres(height, width, like.device, like.dtype)
+
+
+@lru_cache(maxsize=32)
+def _pixel_centres(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Kept between steps: on a GPU the launches of its few operations cost as much as a loss."""
     v, u = torch.meshgrid(
-        torch.arange(height, device=like.device, dtype=like.dtype) + 0.5,
-        torch.arange(width, device=like.device, dtype=like.dtype) + 0.5,
+        torch.arange(height, device=device, dtype=dtype) + 0.5,
+        torch.arange(width, device=device, dtype=dtype) + 0.5,
         indexing="ij",
     )
     return torch.stack([u, v], dim=-1)

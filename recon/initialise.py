@@ -19,16 +19,16 @@ class InitialiseConfig:
 
     max_gaussians: int = 100_000
     """Gaussians on the surfaces that stereo found; more pixels than that are thinned evenly."""
-    untrusted_share: float = 0.25
-    """Share of the pixels without consistent depth that also get a Gaussian."""
-    smooth_fill: bool = False
-    opacity: float = 0.3
+    untrusted_share: float = 0.05
+    """Share of the pixels without consistent depth that also get a Gaussian, at the smoothed depth of the
+    consistent pixels around."""
+    opacity: float = 0.2
     """Opacity of every Gaussian at the start."""
     sh_degree: int = 1
     """Degree of the view-dependent colour; few photos cannot support more."""
     border: float = 0.4
     """How far the scene is continued beyond each photo, as a share of its size; 0 leaves it black there."""
-    border_spacing: int = 4
+    border_spacing: int = 8
     """Distance of the Gaussians beyond the photos, in pixels."""
 
 
@@ -70,9 +70,9 @@ def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) 
         density = density * share
         keep = dither(*density.shape, like=density) < density
         depth = stereo.depths[index]
-        if config.smooth_fill:
+        if config.untrusted_share > 0:
             smooth = smooth_disparity(depth, stereo.consistent[index])
-            depth = torch.where(stereo.consistent[index], depth, 1 / smooth.clamp_min(1e-6 / stereo.scale))
+            depth = torch.where(stereo.consistent[index], depth, 1 / smooth)
         points = unproject(depth, views.cameras.Ks[index], views.cameras.world_from_camera[index])
         # 0.7 pixels of standard deviation, or of the spacing where pixels were left out: neighbours just
         # overlap.

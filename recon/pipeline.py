@@ -149,7 +149,7 @@ def fit_views(
             config.depth_range,
             lambda index: watch(Progress("stereo", index + 1, len(views))),
         )
-    recipe = make_recipe(config, stereo.scale)
+    recipe = make_recipe(config, views, stereo)
     with clock.stage("fit"), stop_at_interrupt() as stopped:
         if run is not None and run.checkpoint.exists():
             state = load_checkpoint(run.checkpoint, config.fit.rates, recipe, device)

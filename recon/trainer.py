@@ -134,7 +134,7 @@ def draw(
     for regulariser in recipe.regularisers.values():
         opacities = regulariser.opacities(opacities, progress, generator)
     rendering = render(gaussians, cameras, index, engine, opacities=opacities, sh_degree=sh_degree, near=near)
-    return Moment(progress, index, views, stereo, gaussians, rendering, render_from, generator)
+    return Moment(state.step, progress, index, views, stereo, gaussians, rendering, render_from, generator)
 
 
 def near_plane(stereo: StereoPrior) -> float:

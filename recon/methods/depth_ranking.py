@@ -22,6 +22,8 @@ class DepthRankingConfig:
     """Weight of the order of depths; 0 switches it off."""
     continuity_weight: float = 0.02
     """Weight of keeping neighbours on one surface together; 0 switches it off."""
+    every: int = 2
+    """Steps between two uses; the weights grow by the same factor."""
     pairs: int = 8192
     """Pairs of pixels drawn in a step."""
     reach: int = 16
@@ -36,8 +38,11 @@ class DepthRankingConfig:
 class DepthRanking(Regulariser):
     config: DepthRankingConfig
 
-    def loss(self, moment: Moment) -> Float[Tensor, ""]:
+    def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
         config, stereo, index = self.config, moment.stereo, moment.index
+        # Counted from the end of the interval: the dearer losses of other regularisers count from its start.
+        if (moment.step + 1) % config.every:
+            return None
         near = stereo.depth_range[0]
         disparity = near / moment.rendering.depth.clamp_min(0.3 * near)
         prior = near / stereo.depths[index]
@@ -48,7 +53,8 @@ class DepthRanking(Regulariser):
         prior_pair = prior.flatten()[torch.stack([a, b])]
         ranking = ranking_loss(pair, prior_pair, use, config.ranking_gap)
         continuity = continuity_loss(pair, prior_pair, use, config.continuity_gap)
-        return config.ranking_weight * ranking + config.continuity_weight * continuity
+        total = config.ranking_weight * ranking + config.continuity_weight * continuity
+        return config.every * total
 
 
 def random_pairs(

@@ -17,6 +17,8 @@ from recon.scene import Views
 class Moment:
     """What a hook may know of one step: train views only."""
 
+    step: int
+    """Counts from 0."""
     progress: float
     """step / max_steps, in [0, 1)."""
     index: int

@@ -22,7 +22,9 @@ class ShiftedCameraConfig:
     weight: float = 0.5
     """0 switches the loss off."""
     max_shift: float = 0.4
-    """Largest sideways shift, as a share of the largest distance of a train camera from the first."""
+    """Largest sideways shift, as a share of the largest distance between train cameras."""
+    every: int = 2
+    """Steps between two uses; the weight grows by the same factor."""
     start: float = 0.2
     """Share of the fit before the loss begins: the depth must mean something first."""
 
@@ -30,26 +32,23 @@ class ShiftedCameraConfig:
 @dataclass(frozen=True)
 class ShiftedCamera(Regulariser):
     config: ShiftedCameraConfig
+    baseline: float
+    """Largest distance between train cameras, world units."""
 
     def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
-        if moment.progress < self.config.start:
+        if moment.progress < self.config.start or moment.step % self.config.every:
             return None
         cameras, target = moment.views.cameras, moment.views.images[moment.index]
         K = cameras.Ks[moment.index]
         chance = torch.rand((), generator=moment.generator, device=target.device)
-        shift = (2 * chance - 1) * self.config.max_shift * largest_baseline(cameras.centres)
+        shift = (2 * chance - 1) * self.config.max_shift * self.baseline
         pose = cameras.camera_from_world[moment.index].clone()
         # The camera moves by +shift along its x axis, so points move by -shift in its frame.
         pose[0, 3] -= shift
         shifted = moment.render_from(pose).rgb
         depth = moment.rendering.depth.clamp_min(0.3 * moment.stereo.depth_range[0])
         loss = warp_loss(target, shifted, K[0, 0] * shift / depth, moment.views.masks[moment.index])
-        return self.config.weight * loss
-
-
-def largest_baseline(centres: Float[Tensor, "n 3"]) -> Float[Tensor, ""]:
-    """Largest distance of any camera from the first, world units."""
-    return (centres - centres[:1]).norm(dim=-1).max()
+        return self.config.weight * self.config.every * loss
 
 
 def warp_loss(

@@ -11,10 +11,11 @@ from recon.methods.depth_ranking import DepthRanking, DepthRankingConfig
 from recon.methods.dropout import Dropout, DropoutConfig
 from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
 from recon.methods.priors.depth_range import DepthRangeConfig
-from recon.methods.priors.stereo import StereoConfig
+from recon.methods.priors.stereo import StereoConfig, StereoPrior, baselines
 from recon.methods.regulariser import Regulariser
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
+from recon.scene import Views
 from recon.trainer import FitConfig, Recipe
 
 
@@ -61,8 +62,9 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
 """Name -> (what it is, its values)."""
 
 
-def make_recipe(config: MethodConfig, scene_scale: float) -> Recipe:
-    """The regularisers and the strategy that a configuration switches on."""
+def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
+    """The regularisers and the strategy that a configuration switches on, for one scene."""
+    baseline = float(baselines(views.cameras).max())
     ranking = config.depth_ranking
     parts: dict[str, tuple[bool, Regulariser]] = {
         "dropout": (config.dropout.max_rate > 0, Dropout(config.dropout)),
@@ -71,10 +73,10 @@ def make_recipe(config: MethodConfig, scene_scale: float) -> Recipe:
             ranking.ranking_weight > 0 or ranking.continuity_weight > 0,
             DepthRanking(ranking),
         ),
-        "shifted_camera": (config.shifted_camera.weight > 0, ShiftedCamera(config.shifted_camera)),
+        "shifted_camera": (config.shifted_camera.weight > 0, ShiftedCamera(config.shifted_camera, baseline)),
         "opacity_decay": (config.opacity_decay.rate > 0, OpacityDecay(config.opacity_decay)),
     }
     strategy: Strategy = Prune(config.prune)
     if config.densify == "grow":
-        strategy = GrowAndPrune(config.grow, scene_scale)
+        strategy = GrowAndPrune(config.grow, stereo.scale)
     return Recipe({name: part for name, (on, part) in parts.items() if on}, strategy)

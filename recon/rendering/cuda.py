@@ -38,6 +38,8 @@ def rasterize_cuda(
     import gsplat
 
     check_sh_degree(sh, sh_degree)
+    if len(means) == 0:
+        return draw_nothing(means, width, height)
     radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
         means,
         None,
@@ -71,6 +73,13 @@ def rasterize_cuda(
     rgb, depth = image[0].split([3, 1], -1)
     depth = depth / alpha[0].clamp(min=1e-10)
     return Rendering(rgb, depth[..., 0], alpha[0, ..., 0], means2d, radii[0])
+
+
+def draw_nothing(means: Float[Tensor, "g 3"], width: int, height: int) -> Rendering:
+    """An empty picture: gsplat's kernels divide by the number of Gaussians."""
+    blank = means.new_zeros(height, width) + means.sum()  # 0, and differentiable as the others
+    no_radii = torch.zeros(0, 2, dtype=torch.int32, device=means.device)
+    return Rendering(blank[..., None].expand(-1, -1, 3), blank, blank, means[:, :2], no_radii)
 
 
 def extension_is_compiled() -> bool:

@@ -68,7 +68,8 @@ def load_cameras(path: Path, photos: Photos, held_out: Photos) -> tuple[Views, V
             "back as they were."
         )
     return tuple(  # type: ignore[return-value]  # two parts, two views
-        _with_cameras(part, tensors, metadata[name], name) for name, part in (("train", photos), ("test", held_out))
+        _with_cameras(part, tensors, metadata[name], name)
+        for name, part in (("train", photos), ("test", held_out))
     )
 
 

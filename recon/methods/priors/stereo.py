@@ -18,6 +18,7 @@ from torch import Tensor
 
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, sample, unproject
 from recon.methods.priors.aggregation import semi_global_aggregation
+from recon.methods.priors.correlation import box_mean, normalised_correlation
 from recon.scene import Cameras, Views
 
 
@@ -29,7 +30,7 @@ class StereoConfig:
     """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
     max_planes: int = 192
     """Planes of constant inverse depth, at most; fewer where a plane moves a photo by under a pixel."""
-    max_sources: int = 4
+    max_sources: int = 3
     """Photos that each photo is compared with: the nearest ones."""
     small_window: int = 5
     """Correlation window that keeps edges, in pixels."""
@@ -173,9 +174,10 @@ def matching_score(
     first = inverse_depths.new_full((len(inverse_depths), height, width), -torch.inf)
     second = first.clone()
     sources = nearest_sources(views.cameras, index, config.max_sources)
+    at_once = max(1, PIXELS_AT_ONCE // (width * height))
     for source in sources:
-        for start in range(0, len(inverse_depths), PLANES_AT_ONCE):
-            planes = slice(start, start + PLANES_AT_ONCE)
+        for start in range(0, len(inverse_depths), at_once):
+            planes = slice(start, start + at_once)
             score = _plane_scores(views, index, source, inverse_depths[planes], config)
             second[planes] = torch.maximum(second[planes], torch.minimum(first[planes], score))
             first[planes] = torch.maximum(first[planes], score)
@@ -192,8 +194,13 @@ def _plane_scores(
     height, width = reference.shape[:2]
     rays = rays_from_pixels(pixel_centres(height, width, like=reference), cameras.Ks[index])
     source_from_reference = cameras.camera_from_world[source] @ cameras.world_from_camera[index]
-    points = rays * (1 / inverse_depths)[:, None, None, None]  # (d, h, w, 3)
-    uv, z = project(points, cameras.Ks[source], source_from_reference)
+    # K (R ray z + t), divided by z: each plane then costs one addition for each pixel.
+    rotated = rays @ (cameras.Ks[source] @ source_from_reference[:3, :3]).T
+    shift = cameras.Ks[source] @ source_from_reference[:3, 3]
+    u, v, z = (
+        rotated[..., axis].contiguous() + inverse_depths[:, None, None] * shift[axis] for axis in range(3)
+    )
+    uv = torch.stack([u, v], dim=-1) / z.clamp_min(1e-6)[..., None]
     warped = sample(views.images[source], uv).permute(0, 3, 1, 2)  # (d, 3, h, w)
 
     image = reference.permute(2, 0, 1)[None]
@@ -208,44 +215,9 @@ def _plane_scores(
 UNSEEN_SCORE = -0.2
 """Below a weak match, above a clear mismatch: a plane that leaves the source's picture is neither."""
 
-PLANES_AT_ONCE = 16
-"""Planes that are warped together; bounds the memory of the sweep."""
-
-
-def box_mean(x: Float[Tensor, "b h w"], window: int) -> Float[Tensor, "b h w"]:
-    """Mean over a square window of odd width, the border repeated."""
-    radius = window // 2
-    padded = F.pad(x[:, None], (radius, radius, radius, radius), mode="replicate")[:, 0]
-    return window_sum(window_sum(padded, window, 2), window, 1).mul_(1 / window**2)
-
-
-def window_sum(x: Tensor, window: int, dim: int) -> Tensor:
-    """Sums of `window` neighbours along `dim`, from sums of 1, 2, 4, ... neighbours: log(window) additions,
-    ten times faster than pooling on a CPU and without the cancellation of running sums."""
-    length = x.shape[dim] - window + 1
-    total, start, width = None, 0, 1
-    while True:
-        if window & width:
-            part = x.narrow(dim, start, length)
-            total = part.clone() if total is None else total.add_(part)
-            start += width
-        if 2 * width > window:
-            assert total is not None, "a window has at least one pixel"
-            return total
-        x = x.narrow(dim, 0, x.shape[dim] - width) + x.narrow(dim, width, x.shape[dim] - width)
-        width *= 2
-
-
-def normalised_correlation(
-    a: Float[Tensor, "#b h w"], b: Float[Tensor, "b h w"], window: int
-) -> Float[Tensor, "b h w"]:
-    """Zero-mean normalised cross-correlation in a window, in [-1, 1]; near 0 where either is flat."""
-    mean_a, mean_b = box_mean(a, window), box_mean(b, window)
-    variance_a = box_mean(a * a, window) - mean_a * mean_a
-    variance_b = box_mean(b * b, window) - mean_b * mean_b
-    covariance = box_mean(a * b, window) - mean_a * mean_b
-    # 1e-5 is the variance of one grey level of 8 bits: below it a window holds noise.
-    return covariance / (variance_a.clamp_min(1e-5) * variance_b.clamp_min(1e-5)).sqrt()
+PIXELS_AT_ONCE = 800_000
+"""Pixels that are warped together, over some planes: few enough for a processor's cache, many enough that a
+GPU is not kept waiting by their launch."""
 
 
 def best_depth(
