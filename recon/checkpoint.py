@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -39,14 +40,14 @@ def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torc
     return FitState(gaussians, optimisers, int(metadata["step"]))
 
 
-def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, object]) -> None:
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
     """Write named tensors and small values that JSON can hold."""
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with atomic_file(path) as file:
         file.write(save(contiguous, metadata={"recon": json.dumps(metadata)}))
 
 
-def load_tensors(path: Path, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+def load_tensors(path: Path, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Inverse of `save_tensors`. Raises InputError for a file that is none of ours."""
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:

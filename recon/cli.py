@@ -1,7 +1,6 @@
 """The command line: `recon train`, `view`, `bench`, `methods`, `doctor`."""
 
 import argparse
-import errno
 import logging
 import sys
 import traceback
@@ -17,6 +16,7 @@ from rich.console import Console
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
+from recon.files import DISK_FULL
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import METHODS, MethodConfig
 
@@ -149,12 +149,18 @@ def explain(error: Exception) -> tuple[str, int]:
     """The sentence for the user and the exit code."""
     if isinstance(error, ReconError):
         return str(error), error.exit_code
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full ({error.filename}); free space or choose another --output.", 3
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"The disk is full{where}; free space or choose another --output.", 3
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _torch_lacks_memory(error):
         return "Out of memory; lower --max-size or --initialise.max-gaussians, or use another machine.", 3
     lines = traceback.format_exception(error)
     return "".join(lines) + "This is a bug of recon; please report it with the lines above.", 1
+
+
+def _torch_lacks_memory(error: Exception) -> bool:
+    """On the CPU torch says so by words alone."""
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def parse(arguments: Sequence[str]) -> Train | View | Bench | Methods | Doctor:

@@ -9,6 +9,23 @@ from typing import BinaryIO
 
 from recon.errors import InputError, MachineError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises MachineError if the disk is full while `path` is made, InputError for all else it refuses."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise MachineError(
+                f"{path} does not fit on its disk ({error.strerror}); free space or choose another folder."
+            ) from error
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); choose a folder that you may write to."
+        ) from error
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
@@ -18,18 +35,17 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(
-                f"{path} does not fit on its disk ({error.strerror}); free space or choose another folder."
-            ) from error
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); choose a folder that you may write to."
-        ) from error
+        with writing(path):
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes what `atomic_file` could not, because its process was killed, anywhere in `folder`."""
+    for temporary in folder.rglob(".*.tmp"):
         temporary.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from recon.methods.priors.stereo import StereoPrior
 from recon.methods.table import MethodConfig, make_recipe
 from recon.metrics import Scores, evaluate, mean_scores, quantise
 from recon.provenance import commit, machine, peak_memory_gb
-from recon.rendering import Engine, render, synchronise
+from recon.rendering import Engine, engine_name, render, synchronise
 from recon.run_folder import RunFolder, write_json
 from recon.scene import Scene, Views
 from recon.trainer import FitState, fit, make_optimisers, near_plane
@@ -239,6 +239,6 @@ def make_report(
         seconds={name: round(s, 2) for name, s in clock.seconds.items()},
         peak_memory_gb=round(peak_memory_gb(clock.device), 2),
         commit=commit(),
-        engine=engine.__name__.removeprefix("rasterize_"),
+        engine=engine_name(engine),
         machine=machine(clock.device),
     )

@@ -1,5 +1,6 @@
 """What a number needs beside it: the commit, the machine, the memory it took."""
 
+import os
 import platform
 import resource
 import subprocess
@@ -10,7 +11,11 @@ import torch
 
 
 def commit() -> str:
-    """Short hash of the checkout this code runs from, with `+` if files differ; 'unknown' outside of one."""
+    """Short hash of the checkout this code runs from, with `+` if files differ; 'unknown' outside of one.
+
+    Where the code was copied to a machine without its history, RECON_COMMIT tells."""
+    if "RECON_COMMIT" in os.environ:
+        return os.environ["RECON_COMMIT"]
     folder = Path(__file__).parent
     try:
         found = subprocess.run(

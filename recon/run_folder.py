@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 import yaml
 
 from recon.errors import InputError
-from recon.files import atomic_file
-
-logger = logging.getLogger(__name__)
+from recon.files import atomic_file, remove_temporaries, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,26 +56,20 @@ def open_run(path: Path, config: Any, *, resume: bool, overwrite: bool) -> RunFo
     Raises InputError for a folder that holds something else, or that may not be written to."""
     run = RunFolder(path)
     text = yaml.safe_dump(plain(config), sort_keys=False)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file; name another --output folder.")
-    if resume and run.config.exists():
-        _check_same(run, text)
-        run.metrics.unlink(missing_ok=True)
-        return run
-    if path.exists() and any(path.iterdir()):
-        if not overwrite:
-            raise InputError(
-                f"{path} exists and is not empty; give --resume to go on, --overwrite to begin anew, or "
-                "another --output."
-            )
-        _empty(run)
-    try:
+    if resume and overwrite:
+        raise InputError("--resume goes on and --overwrite begins anew; give one of them.")
+    with writing(path):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; name another --output folder.")
+        if resume and run.config.exists():
+            _check_same(run, text)
+            run.metrics.unlink(missing_ok=True)
+            remove_temporaries(path)
+            return run
+        if path.exists() and not _is_unused(run):
+            _refuse_or_empty(run, overwrite)
         for folder in (path, run.cameras.parent, run.checkpoint.parent):
             folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be made ({error.strerror}); choose an --output folder that you may write to."
-        ) from error
     with atomic_file(run.config) as file:
         file.write(text.encode())
     return run
@@ -103,8 +94,11 @@ def write_json(path: Path, value: Any) -> None:
 
 def _check_same(run: RunFolder, text: str) -> None:
     """A run goes on only as it began: anything else would be a result of no configuration."""
-    before, now = yaml.safe_load(run.config.read_text()), yaml.safe_load(text)
-    changed = sorted(k for k, v in _flat(now).items() if _flat(before).get(k) != v)
+    try:
+        before = _flat(yaml.safe_load(run.config.read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{run.config} is damaged; give --overwrite to begin anew.") from error
+    changed = sorted(k for k, v in _flat(yaml.safe_load(text)).items() if before.get(k) != v)
     if changed:
         raise InputError(
             f"{run.path} was begun with another {', '.join(changed[:3])}; resume with the settings in "
@@ -120,10 +114,23 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     }
 
 
-def _empty(run: RunFolder) -> None:
+def _is_unused(run: RunFolder) -> bool:
+    """Whether the folder is empty, or a run's that ended before it had a first result."""
+    if not any(run.path.iterdir()):
+        return True
+    ours = run.config.exists() and run.checkpoint.parent.is_dir()
+    return ours and all(entry.is_dir() or entry == run.config for entry in run.path.rglob("*"))
+
+
+def _refuse_or_empty(run: RunFolder, overwrite: bool) -> None:
     """Removes an earlier run; refuses a folder that is not one, whose files are the user's own."""
     if not run.config.exists():
         raise InputError(f"{run.path} is not empty and not a run of recon; choose another --output.")
+    if not overwrite:
+        raise InputError(
+            f"{run.path} exists and is not empty; give --resume to go on, --overwrite to begin anew, or "
+            "another --output."
+        )
     # The result goes first: a removal that is cut short must not leave it behind.
     run.metrics.unlink(missing_ok=True)
     for entry in run.path.iterdir():

@@ -39,7 +39,7 @@ class RatesConfig:
 class FitConfig:
     """The optimisation."""
 
-    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 2000
+    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 1500
     """Steps of the fit; one train photo each."""
     dssim_weight: float = 0.2
     """Share of 1 - SSIM in the data term; the rest is L1."""

@@ -58,8 +58,9 @@ def test_untrusted_pixels_get_their_share(truth: Truth):
 
 
 def test_no_surface_is_taken_from_two_views(truth: Truth):
-    config = replace(ALL, untrusted_share=1.0)  # what one view alone sees is not consistent
-    points = surface_points(truth.views, truth.stereo, config)
+    # What one view alone sees is not consistent; here it counts, at its true depth.
+    stereo = replace(truth.stereo, consistent=tuple(torch.ones_like(c) for c in truth.stereo.consistent))
+    points = surface_points(truth.views, stereo, ALL)
     later = points.xyz[96 * 72 :]
     assert len(later) > 500  # what view 0 does not see comes from the others
     # A pixel's breadth of both surfaces overlaps where the views' pixels do not fall together.

@@ -42,7 +42,7 @@ def small(name: str, steps: int = 12) -> MethodConfig:
         config,
         initialise=replace(config.initialise, max_gaussians=300, border_spacing=6),
         fit=replace(config.fit, max_steps=steps),
-        prune=replace(config.prune, every=5, min_opacity=0.29),
+        prune=replace(config.prune, every=5, min_opacity=0.19),
         grow=EAGER,
     )
 

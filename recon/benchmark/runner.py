@@ -48,8 +48,8 @@ def choose_scenes(protocol: Protocol, data: Path, wanted: tuple[str, ...]) -> tu
     missing = [scene for scene in wanted if scene not in present]
     if missing or not present:
         raise InputError(
-            f"{data} holds no scene {', '.join(missing) or protocol.scenes[0]} of the {protocol.name} protocol "
-            f"(there: {', '.join(present) or 'none'}); give --data the folder that holds one folder a scene."
+            f"{data} holds no scene {', '.join(missing) or protocol.scenes[0]} of the {protocol.name} "
+            f"protocol (there: {', '.join(present) or 'none'}); give --data the folder with a folder a scene."
         )
     return wanted or present
 

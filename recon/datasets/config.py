@@ -16,7 +16,7 @@ class DataConfig:
     layout: Literal["auto", "photos", "colmap", "nerfstudio", "llff", "blender"] = "auto"
     """How the folder is laid out; auto looks for poses_bounds.npy (llff), transforms.json (nerfstudio),
     transforms_train.json (blender) and COLMAP's cameras file, in that order, and else takes its photos."""
-    max_size: int = 640
+    max_size: int = 512
     """Longer side of the fitted images in pixels; larger photos are reduced, none is enlarged."""
     views: int | None = None
     """How many train views, spread evenly over the names that are not held out; all of them if not given."""

@@ -36,7 +36,7 @@ def load(config: DataConfig) -> Scene:
     Raises InputError for everything that is wrong with the files or the wishes, before the long work begins.
     """
     if config.max_size < 1:
-        raise InputError(f"max_size is {config.max_size}; give the longer side in pixels, such as 640.")
+        raise InputError(f"max_size is {config.max_size}; give the longer side in pixels, such as 512.")
     with readable(config.path):
         if not stat.S_ISDIR(config.path.stat().st_mode):
             raise InputError(f"{config.path} is a file; give the folder that holds the photos.")

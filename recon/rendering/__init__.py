@@ -1,8 +1,8 @@
 """One function draws Gaussians, three engines carry it out; the rest of the package knows no device.
 
-`cuda` (gsplat), `cpu` (the project's C++ core) and `reference` (plain torch, the specification) share gsplat's
-numerics: EWA projection with eps2d 0.3, contributions under 1/255 cut off, alpha clamped at 0.999, a ray ends
-before its transmittance falls below 1e-4, expected depth normalised by alpha.
+`cuda` (gsplat), `cpu` (the project's C++ core) and `reference` (plain torch, the specification) share
+gsplat's numerics: EWA projection with eps2d 0.3, contributions under 1/255 cut off, alpha clamped at 0.999,
+a ray ends before its transmittance falls below 1e-4, expected depth normalised by alpha.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Rendering:
     alpha: Float[Tensor, "h w"]
     """1 - transmittance, in [0, 1]."""
     means2d: Float[Tensor, "g 2"]
-    """Projected centres in pixels; its gradient drives densification (`retain_grad` was called where needed)."""
+    """Projected centres in pixels; after `retain_grad` their gradient drives densification."""
     radii: Int[Tensor, "g 2"]
     """Extent in pixels; 0 where the Gaussian is not drawn."""
 
@@ -66,8 +66,8 @@ def render(
 ) -> Rendering:
     """The Gaussians through camera `index`.
 
-    `opacities` replaces the Gaussians' own (dropout); `sh_degree` limits the harmonics that are used; Gaussians
-    nearer than `near` (world units) are not drawn.
+    `opacities` replaces the Gaussians' own (dropout); `sh_degree` limits the harmonics that are used;
+    Gaussians nearer than `near` (world units) are not drawn.
     """
     width, height = cameras.sizes[index]
     return engine(
@@ -100,6 +100,11 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def engine_name(engine: Engine) -> str:
+    """What `--engine` calls it."""
+    return getattr(engine, "__name__", repr(engine)).removeprefix("rasterize_")
 
 
 def synchronise(device: torch.device) -> None:

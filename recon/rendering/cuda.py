@@ -39,7 +39,7 @@ def rasterize_cuda(
 
     check_sh_degree(sh, sh_degree)
     if len(means) == 0:
-        return draw_nothing(means, width, height)
+        return draw_nothing([means, quats, scales, opacities, sh, camera_from_world], width, height)
     radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
         means,
         None,
@@ -75,11 +75,14 @@ def rasterize_cuda(
     return Rendering(rgb, depth[..., 0], alpha[0, ..., 0], means2d, radii[0])
 
 
-def draw_nothing(means: Float[Tensor, "g 3"], width: int, height: int) -> Rendering:
-    """An empty picture: gsplat's kernels divide by the number of Gaussians."""
-    blank = means.new_zeros(height, width) + means.sum()  # 0, and differentiable as the others
+def draw_nothing(tensors: list[Tensor], width: int, height: int) -> Rendering:
+    """The picture of no Gaussians, by whose number gsplat's kernels divide: black, differentiable."""
+    means = tensors[0]
+    means2d = means[:, :2]
+    zero = sum(0 * tensor.sum() for tensor in (*tensors, means2d))
+    blank = means.new_zeros(height, width) + zero
     no_radii = torch.zeros(0, 2, dtype=torch.int32, device=means.device)
-    return Rendering(blank[..., None].expand(-1, -1, 3), blank, blank, means[:, :2], no_radii)
+    return Rendering(blank[..., None].expand(-1, -1, 3), blank, blank, means2d, no_radii)
 
 
 def extension_is_compiled() -> bool:

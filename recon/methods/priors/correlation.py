@@ -1,5 +1,7 @@
 """Window means and normalised correlation of grey pictures, many at once."""
 
+from typing import NamedTuple
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -29,13 +31,25 @@ def window_sum(x: Tensor, window: int, dim: int) -> Tensor:
         width *= 2
 
 
-def normalised_correlation(
-    a: Float[Tensor, "#b h w"], b: Float[Tensor, "b h w"], window: int
-) -> Float[Tensor, "b h w"]:
-    """Zero-mean normalised cross-correlation in a window, in [-1, 1]; near 0 where either is flat."""
-    mean_a, mean_b = box_mean(a, window), box_mean(b, window)
-    variance_a = box_mean(a * a, window) - mean_a * mean_a
-    variance_b = box_mean(b * b, window) - mean_b * mean_b
-    covariance = box_mean(a * b, window) - mean_a * mean_b
+class WindowStatistics(NamedTuple):
+    """A picture with the mean and the variance of the window around each pixel."""
+
+    picture: Float[Tensor, "b h w"]
+    mean: Float[Tensor, "b h w"]
+    variance: Float[Tensor, "b h w"]
+    window: int
+
+
+def window_statistics(picture: Float[Tensor, "b h w"], window: int) -> WindowStatistics:
+    """Statistics under a square window of odd width."""
+    mean = box_mean(picture, window)
+    return WindowStatistics(picture, mean, box_mean(picture * picture, window) - mean * mean, window)
+
+
+def normalised_correlation(a: WindowStatistics, b: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+    """Zero-mean normalised cross-correlation of one picture with many, in the window of its statistics: in
+    [-1, 1]; near 0 where either is flat."""
+    other = window_statistics(b, a.window)
+    covariance = box_mean(a.picture * b, a.window) - a.mean * other.mean
     # 1e-5 is the variance of one grey level of 8 bits: below it a window holds noise.
-    return covariance / (variance_a.clamp_min(1e-5) * variance_b.clamp_min(1e-5)).sqrt()
+    return covariance / (a.variance.clamp_min(1e-5) * other.variance.clamp_min(1e-5)).sqrt()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, sample, unproject
 from recon.methods.priors.aggregation import semi_global_aggregation
-from recon.methods.priors.correlation import box_mean, normalised_correlation
+from recon.methods.priors.correlation import box_mean, normalised_correlation, window_statistics
 from recon.scene import Cameras, Views
 
 
@@ -174,11 +174,20 @@ def matching_score(
     first = inverse_depths.new_full((len(inverse_depths), height, width), -torch.inf)
     second = first.clone()
     sources = nearest_sources(views.cameras, index, config.max_sources)
+    grey = views.images[index].mean(-1)[None]
+    small, large = (window_statistics(grey, w) for w in (config.small_window, config.large_window))
     at_once = max(1, PIXELS_AT_ONCE // (width * height))
     for source in sources:
         for start in range(0, len(inverse_depths), at_once):
             planes = slice(start, start + at_once)
-            score = _plane_scores(views, index, source, inverse_depths[planes], config)
+            warped, seen = warp_to_planes(views, index, source, inverse_depths[planes])
+            warped_grey = warped.mean(1)
+            correlation = normalised_correlation(small, warped_grey) + normalised_correlation(
+                large, warped_grey
+            )
+            difference = (views.images[index].permute(2, 0, 1) - warped).abs().mean(1)
+            score = 0.5 * correlation - 0.5 * box_mean(difference, config.small_window)
+            score = torch.where(seen, score, UNSEEN_SCORE)
             second[planes] = torch.maximum(second[planes], torch.minimum(first[planes], score))
             first[planes] = torch.maximum(first[planes], score)
     if len(sources) == 1:
@@ -186,10 +195,10 @@ def matching_score(
     return first.mul_(0.75).add_(second, alpha=0.25)
 
 
-def _plane_scores(
-    views: Views, index: int, source: int, inverse_depths: Float[Tensor, " d"], config: StereoConfig
-) -> Float[Tensor, "d h w"]:
-    """Score of one source at each plane, about [-1, 1]; a fixed low score where the source does not look."""
+def warp_to_planes(
+    views: Views, index: int, source: int, inverse_depths: Float[Tensor, " d"]
+) -> tuple[Float[Tensor, "d 3 h w"], Bool[Tensor, "d h w"]]:
+    """The source's picture as view `index` would see it painted on each plane, and where it reaches."""
     cameras, reference = views.cameras, views.images[index]
     height, width = reference.shape[:2]
     rays = rays_from_pixels(pixel_centres(height, width, like=reference), cameras.Ks[index])
@@ -201,15 +210,8 @@ def _plane_scores(
         rotated[..., axis].contiguous() + inverse_depths[:, None, None] * shift[axis] for axis in range(3)
     )
     uv = torch.stack([u, v], dim=-1) / z.clamp_min(1e-6)[..., None]
-    warped = sample(views.images[source], uv).permute(0, 3, 1, 2)  # (d, 3, h, w)
-
-    image = reference.permute(2, 0, 1)[None]
-    grey, warped_grey = image.mean(1), warped.mean(1)
-    correlation = normalised_correlation(grey, warped_grey, config.small_window)
-    correlation = correlation + normalised_correlation(grey, warped_grey, config.large_window)
-    colour = box_mean((image - warped).abs().mean(1), config.small_window)
-    score = 0.5 * correlation - 0.5 * colour
-    return torch.where(inside(uv, z, cameras.sizes[source]), score, UNSEEN_SCORE)
+    warped = sample(views.images[source], uv).permute(0, 3, 1, 2)
+    return warped, inside(uv, z, cameras.sizes[source])
 
 
 UNSEEN_SCORE = -0.2
