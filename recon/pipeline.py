@@ -18,6 +18,7 @@ from recon.config import TrainConfig
 from recon.errors import ReconError
 from recon.events import CamerasSolved, Event, FitStarted, Progress, Step
 from recon.export import write_ply, write_views
+from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.initialise import initialise
 from recon.methods.priors.cache import cached_stereo, load_cameras, save_cameras
@@ -120,13 +121,13 @@ def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watc
     if isinstance(scene.train, Views) and isinstance(scene.test, Views):
         return scene.train, scene.test
     if run.cameras.exists():
-        return load_cameras(run.cameras, scene.train, scene.test)
+        return load_cameras(run.cameras, scene)
     solved = solve_cameras(scene.train, config, watch)
     located = localise(scene.test, solved, config)
     watch(CamerasSolved(solved.rows, located.unregistered))
     views = scene.train.select(solved.registered).with_cameras(solved.cameras)
     held_out = scene.test.select(located.registered).with_cameras(located.cameras)
-    save_cameras(run.cameras, scene.train, views, held_out)
+    save_cameras(run.cameras, scene, views, held_out)
     return views, held_out
 
 
@@ -211,7 +212,8 @@ def write_comparisons(
             rgb = quantise(render(gaussians, held_out.cameras, index, engine, near=near).rgb)
         pair = torch.cat([rgb, held_out.images[index]], dim=1)
         pixels = (pair * 255).round().to(torch.uint8).cpu().numpy()
-        iio.imwrite(folder / f"{Path(name).stem}.png", pixels)
+        with atomic_file(folder / f"{Path(name).stem}.png") as file:
+            file.write(iio.imwrite("<bytes>", pixels, extension=".png"))
 
 
 def make_report(

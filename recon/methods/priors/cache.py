@@ -10,7 +10,7 @@ from recon.checkpoint import load_tensors, save_tensors
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.stereo import StereoConfig, StereoPrior, compute_stereo
-from recon.scene import Cameras, Photos, Views
+from recon.scene import Cameras, Photos, Scene, Views
 
 
 def cached_stereo(
@@ -20,57 +20,66 @@ def cached_stereo(
     depth_range: DepthRangeConfig,
     on_view: Callable[[int], None],
 ) -> StereoPrior:
-    """The stereo prior of the views, from `path` if it lies there, else computed and, with a path, kept."""
+    """The stereo prior of the views, from `path` if it lies there, else computed and, with a path, kept.
+
+    Raises InputError if the views are not those of the file any more."""
     if path is not None and path.exists():
-        return load_stereo(path, views.images[0].device)
+        return load_stereo(path, views)
     prior = compute_stereo(views, find_depth_range(views, stereo, depth_range), stereo, on_view)
     if path is not None:
-        save_stereo(path, prior)
+        save_stereo(path, views, prior)
     return prior
 
 
-def save_stereo(path: Path, prior: StereoPrior) -> None:
+def save_stereo(path: Path, views: Views, prior: StereoPrior) -> None:
+    """A prior, with a digest of the views it was computed from."""
     tensors = {f"{i}.depth": d for i, d in enumerate(prior.depths)}
     tensors |= {f"{i}.confidence": c for i, c in enumerate(prior.confidences)}
     tensors |= {f"{i}.consistent": c for i, c in enumerate(prior.consistent)}
-    save_tensors(path, tensors, {"depth_range": list(prior.depth_range), "views": len(prior.depths)})
+    save_tensors(path, tensors, {"depth_range": list(prior.depth_range), "views": digest(views)})
 
 
-def load_stereo(path: Path, device: torch.device) -> StereoPrior:
-    tensors, metadata = load_tensors(path, device)
-    views = range(int(metadata["views"]))
+def load_stereo(path: Path, views: Views) -> StereoPrior:
+    """The prior that `save_stereo` kept. Raises InputError if the views are not the same any more."""
+    tensors, metadata = load_tensors(path, views.images[0].device)
+    _check_same(path, metadata["views"], digest(views))
+    indices = range(len(views))
     near, far = metadata["depth_range"]
     return StereoPrior(
-        depths=tuple(tensors[f"{i}.depth"] for i in views),
-        confidences=tuple(tensors[f"{i}.confidence"] for i in views),
-        consistent=tuple(tensors[f"{i}.consistent"] for i in views),
+        depths=tuple(tensors[f"{i}.depth"] for i in indices),
+        confidences=tuple(tensors[f"{i}.confidence"] for i in indices),
+        consistent=tuple(tensors[f"{i}.consistent"] for i in indices),
         depth_range=(near, far),
     )
 
 
-def save_cameras(path: Path, photos: Photos, views: Views, held_out: Views) -> None:
+def save_cameras(path: Path, scene: Scene, views: Views, held_out: Views) -> None:
     """Cameras of the train views and the held-out ones, with a digest of the photos they were solved from."""
     tensors = {
         f"{part}.{name}": tensor
         for part, cameras in (("train", views.cameras), ("test", held_out.cameras))
         for name, tensor in (("camera_from_world", cameras.camera_from_world), ("Ks", cameras.Ks))
     }
-    metadata = {"photos": digest(photos), "train": list(views.names), "test": list(held_out.names)}
-    save_tensors(path, tensors, metadata)
+    photos = digest(scene.train, scene.test)
+    save_tensors(path, tensors, {"photos": photos, "train": list(views.names), "test": list(held_out.names)})
 
 
-def load_cameras(path: Path, photos: Photos, held_out: Photos) -> tuple[Views, Views]:
+def load_cameras(path: Path, scene: Scene) -> tuple[Views, Views]:
     """The views that `save_cameras` kept. Raises InputError if the photos are not the same any more."""
     tensors, metadata = load_tensors(path, torch.device("cpu"))
-    if metadata["photos"] != digest(photos):
+    _check_same(path, metadata["photos"], digest(scene.train, scene.test))
+    return tuple(  # type: ignore[return-value]  # two parts, two views
+        _with_cameras(part, tensors, metadata[name], name)
+        for name, part in (("train", scene.train), ("test", scene.test))
+    )
+
+
+def _check_same(path: Path, before: str, now: str) -> None:
+    if before != now:
         raise InputError(
             f"The photos have changed since {path} was made; begin anew with --overwrite, or put the photos "
             "back as they were."
         )
-    return tuple(  # type: ignore[return-value]  # two parts, two views
-        _with_cameras(part, tensors, metadata[name], name)
-        for name, part in (("train", photos), ("test", held_out))
-    )
 
 
 def _with_cameras(photos: Photos, tensors: dict[str, torch.Tensor], names: list[str], part: str) -> Views:
@@ -79,10 +88,19 @@ def _with_cameras(photos: Photos, tensors: dict[str, torch.Tensor], names: list[
     return chosen.with_cameras(cameras)
 
 
-def digest(photos: Photos) -> str:
-    """Changes when any pixel or name of the photos does."""
+def digest(*parts: Photos) -> str:
+    """Changes when any pixel, name, mask or camera of the photos does."""
     total = hashlib.sha256()
-    for name, image in zip(photos.names, photos.images, strict=True):
-        total.update(f"{name} {tuple(image.shape)}".encode())
-        total.update(image.cpu().contiguous().numpy().data)
+    for photos in parts:
+        total.update(f"{len(photos)} photos".encode())
+        for name, image, mask in zip(photos.names, photos.images, photos.masks, strict=True):
+            total.update(f"{name} {tuple(image.shape)} {mask is not None}".encode())
+            _add(total, *(tensor for tensor in (image, mask) if tensor is not None))
+        if isinstance(photos, Views):
+            _add(total, photos.cameras.camera_from_world, photos.cameras.Ks)
     return total.hexdigest()
+
+
+def _add(total: "hashlib._Hash", *tensors: torch.Tensor) -> None:
+    for tensor in tensors:
+        total.update(tensor.cpu().contiguous().numpy().data)
