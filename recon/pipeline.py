@@ -193,13 +193,17 @@ def stop_at_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 def check_finite(step: Step) -> None:
-    """Raises ReconError naming the loss that is not a number any more: the scene is lost from there."""
-    for name, loss in step.losses.items():
-        if not math.isfinite(float(loss)):
-            raise ReconError(
-                f"The {name} loss became {float(loss)} at step {step.step}; lower the learning rates "
-                "(--fit.rates) and please report the photos."
-            )
+    """Raises ReconError naming the loss, or the parameter, that is not a number any more: the scene is lost
+    from there. Gaussians that are no numbers are not drawn, so the losses alone would not tell."""
+    lost = [f"{name} loss" for name, loss in step.losses.items() if not math.isfinite(float(loss))]
+    for name, parameter in step.gaussians.named_parameters():
+        if parameter.numel() and not bool(parameter.isfinite().any()):
+            lost.append(f"{name} of every Gaussian")
+    if lost:
+        raise ReconError(
+            f"The {lost[0]} became infinite or no number by step {step.step}; lower the learning rates "
+            "(--fit.rates) and please report the photos."
+        )
 
 
 def write_comparisons(

@@ -51,9 +51,12 @@ def write_result(path: Path, task: Task, report: Report, lpips_net: str, config:
 def read_result(path: Path) -> dict:
     """A result as written. Raises InputError for a damaged file."""
     try:
-        return json.loads(path.read_text())
+        result = json.loads(path.read_text())
     except (ValueError, OSError) as error:
         raise InputError(f"{path} is no result ({error}); delete it to have it measured again.") from error
+    if not isinstance(result, dict) or not {"psnr", "config", "metrics"} <= result.keys():
+        raise InputError(f"{path} is no result of recon; delete it to have it measured again.")
+    return result
 
 
 def summarise(results: list[dict]) -> Summary:

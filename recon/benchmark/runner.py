@@ -17,6 +17,7 @@ from recon.metrics import Distance, evaluate, make_lpips
 from recon.pipeline import Report, Stopwatch, Watch, fit_views, make_report
 from recon.progress import Terminal
 from recon.rendering import Engine
+from recon.run_folder import plain
 from recon.scene import Views
 from recon.trainer import near_plane
 
@@ -55,9 +56,11 @@ def choose_scenes(protocol: Protocol, data: Path, wanted: tuple[str, ...]) -> tu
 
 
 def run_plan(plan: Plan, device: torch.device, engine: Engine, console: Console) -> list[dict]:
-    """The results of all tasks; those that lie in the output folder are read, the others measured."""
-    tasks = plan.tasks
-    missing = [task for task in tasks if not task.file(plan.output).exists()]
+    """The results of all tasks; those that lie in the output folder are read, the others measured.
+
+    Raises InputError if one there is damaged, or was measured with other settings."""
+    found = {task: _found(plan, task) for task in plan.tasks if task.file(plan.output).exists()}
+    missing = [task for task in plan.tasks if task not in found]
     lpips = make_lpips(plan.lpips, device) if missing and plan.lpips != "none" else None
     for number, task in enumerate(missing, start=1):
         console.print(
@@ -65,9 +68,21 @@ def run_plan(plan: Plan, device: torch.device, engine: Engine, console: Console)
         )
         with Terminal(console) as terminal:
             report = measure(plan, task, device, engine, lpips, terminal)
-        config = seeded(plan, task)
-        write_result(task.file(plan.output), task, report, plan.lpips, config)
-    return [read_result(task.file(plan.output)) for task in tasks]
+        write_result(task.file(plan.output), task, report, plan.lpips, seeded(plan, task))
+        found[task] = _found(plan, task)
+    return [found[task] for task in plan.tasks]
+
+
+def _found(plan: Plan, task: Task) -> dict:
+    """A result that lies in the output folder, if it is of this plan."""
+    path = task.file(plan.output)
+    result = read_result(path)
+    if result["config"] != plain(seeded(plan, task)) or result["metrics"]["lpips_net"] != plan.lpips:
+        raise InputError(
+            f"{path} was measured with other settings; choose another --output, or delete it to have it "
+            "measured again."
+        )
+    return result
 
 
 def measure(

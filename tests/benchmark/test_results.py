@@ -1,0 +1,86 @@
+"""Means over seeds, and the table made of them."""
+
+import pytest
+from rich.console import Console
+
+from recon.benchmark.protocols import LLFF, PROTOCOLS
+from recon.benchmark.results import Task, summarise
+from recon.benchmark.tables import result_table
+
+
+def result(psnr: float = 20.0, **values: object) -> dict:
+    return {
+        **{"scene": "fern", "views": 3, "method": "recon", "commit": "abc", "engine": "cpu"},
+        **{"machine": "a machine", "metrics": {"lpips_net": "vgg"}, "psnr": psnr, "ssim": 0.5},
+        **{"lpips": 0.2, "seconds": {"photos": 9.0, "stereo": 2.0, "fit": 8.0}, "gaussians": 1000},
+        **{"peak_memory_gb": 1.0, **values},
+    }
+
+
+def shown(results: list[dict]) -> list[list[str]]:
+    """The cells of each row of the table."""
+    console = Console(width=300, file=None)
+    with console.capture() as capture:
+        console.print(result_table(LLFF, results))
+    rows = [line.split("│") for line in capture.get().splitlines() if "│" in line]
+    return [[cell.strip() for cell in row if cell.strip()] for row in rows]
+
+
+def test_seeds_are_summarised_by_mean_and_spread():
+    a = result(20.0, ssim=0.4, gaussians=100, peak_memory_gb=1.0)
+    b = result(22.0, ssim=0.6, gaussians=200, peak_memory_gb=3.0)
+    s = summarise([a, b])
+    assert (s.psnr, s.ssim, s.gaussians, s.peak_memory_gb, s.seeds) == (21.0, 0.5, 150, 3.0, 2)
+    assert s.psnr_spread == pytest.approx(2**0.5)
+
+
+def test_one_seed_has_no_spread():
+    assert summarise([result()]).psnr_spread == 0
+
+
+def test_a_run_takes_as_long_as_stereo_and_fit_and_the_median_counts():
+    """The first run of a process pays for much that the others do not."""
+    slow = result(seconds={"stereo": 100.0, "fit": 100.0})
+    assert summarise([slow, result(), result()]).seconds == 10.0
+
+
+def test_lpips_that_a_seed_lacks_is_not_averaged():
+    assert summarise([result(), result(lpips=None)]).lpips is None
+
+
+def test_methods_and_scenes_have_rows_of_their_own():
+    rows = shown([result(20.0), result(24.0, seed=1), result(15.0, method="3dgs"), result(scene="room")])
+    ours = {(row[0], row[2]): row[3] for row in rows if "seeds)" in row[2]}
+    assert ours[("fern", "recon (2 seeds)")] == "22.00 ± 2.83"
+    assert ours[("fern", "3dgs (1 seeds)")] == "15.00 ± 0.00"
+    assert ours[("room", "recon (1 seeds)")] == "20.00 ± 0.00"
+
+
+def test_published_numbers_are_marked_as_such():
+    names = [row[2] for row in shown([result()]) if len(row) > 2 and row[0] == "fern"]
+    for other in LLFF.published["fern", 3]:
+        found = [name for name in names if name.startswith(other.method)]
+        assert found and all("published" in name for name in found)
+
+
+def test_published_numbers_of_another_number_of_views_are_not_shown():
+    assert not [row for row in shown([result(views=9)]) if "FSGS" in " ".join(row[:3])]
+
+
+def test_a_task_has_a_file_of_its_own(tmp_path):
+    tasks = [
+        Task("llff", scene, views, method, seed)
+        for scene in ("fern", "room")
+        for views in (3, 6)
+        for method in ("recon", "3dgs")
+        for seed in (0, 1)
+    ]
+    assert len({task.file(tmp_path) for task in tasks}) == len(tasks)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_quotes_numbers_of_its_own_scenes_with_their_source(name):
+    protocol = PROTOCOLS[name]
+    for (scene, _), rows in protocol.published.items():
+        assert scene in (*protocol.scenes, "mean")
+        assert all(5 < row.psnr < 50 and row.source for row in rows)
