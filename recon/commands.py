@@ -71,7 +71,9 @@ def bench(command: Bench) -> None:
         lpips=command.lpips,
     )
     engine = ready_engine(command.engine, device, console)
-    Console().print(result_table(protocol, run_plan(plan, device, engine, console)))
+    # A table of nine columns is unreadable in 80 characters, and files and pipes have no width of their own.
+    wide = Console(width=max(console.width, 130))
+    wide.print(result_table(protocol, run_plan(plan, device, engine, console)))
 
 
 def with_options(name: str, command: Bench) -> MethodConfig:

@@ -29,7 +29,7 @@ def result_table(protocol: Protocol, results: list[dict]) -> Table:
             )
         for other in protocol.published.get((scene, views), ()):
             table.add_row(
-                *(scene, str(views), f"{other.method} [published]", f"{other.psnr:.2f}"),
+                *(scene, str(views), f"{other.method} (published)", f"{other.psnr:.2f}"),
                 *(_number(other.ssim), _number(other.lpips_vgg), "", "", ""),
                 style="dim",
             )

@@ -4,6 +4,8 @@ Image i + 1 of the database is photo i. COLMAP puts pixel centres at +0.5, as we
 """
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -74,12 +76,20 @@ def quiet_colmap() -> Iterator[None]:
     """No log lines of COLMAP's on stderr: what matters is returned or raised."""
     import pycolmap
 
+    _take_back_termination()
     level = pycolmap.logging.minloglevel
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL.value)
     try:
         yield
     finally:
         pycolmap.logging.minloglevel = level
+
+
+def _take_back_termination() -> None:
+    """COLMAP's logging answers `kill` with a stack trace, as if the program had crashed."""
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
 
 
 def pictures_from_files(photos: Photos, max_size: int) -> list[Picture]:
