@@ -76,10 +76,11 @@ class Fitted:
 
 @dataclass
 class Stopwatch:
-    """Wall seconds by stage."""
+    """Wall seconds by stage, and the code that is timed: the checkout may change under a long run."""
 
     device: torch.device
     seconds: dict[str, float] = field(default_factory=dict)
+    commit: str = field(default_factory=commit)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -244,7 +245,7 @@ def make_report(
         gaussians=len(fitted.state.gaussians),
         seconds={name: round(s, 2) for name, s in clock.seconds.items()},
         peak_memory_gb=round(peak_memory_gb(clock.device), 2),
-        commit=commit(),
+        commit=clock.commit,
         engine=engine_name(engine),
         machine=machine(clock.device),
     )
