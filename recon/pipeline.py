@@ -122,13 +122,13 @@ def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watc
     if isinstance(scene.train, Views) and isinstance(scene.test, Views):
         return scene.train, scene.test
     if run.cameras.exists():
-        return load_cameras(run.cameras, scene)
+        return load_cameras(run.cameras, (scene.train, scene.test))
     solved = solve_cameras(scene.train, config, watch)
     located = localise(scene.test, solved, config)
     watch(CamerasSolved(solved.rows, located.unregistered))
     views = scene.train.select(solved.registered).with_cameras(solved.cameras)
     held_out = scene.test.select(located.registered).with_cameras(located.cameras)
-    save_cameras(run.cameras, scene, views, held_out)
+    save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
     return views, held_out
 
 

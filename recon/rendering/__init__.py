@@ -126,6 +126,8 @@ def pick_engine(name: str, device: torch.device) -> Engine:
         from recon.rendering.reference import rasterize_reference
 
         return rasterize_reference
+    if name == "cuda" and not torch.cuda.is_available():
+        raise MachineError("--engine cuda, but torch sees no CUDA GPU here; use --engine auto.")
     if name != device.type:
         raise InputError(f"--engine {name} cannot draw on --device {device.type}; use --engine auto.")
     if name == "cuda":

@@ -10,7 +10,10 @@ from recon.checkpoint import load_tensors, save_tensors
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.stereo import StereoConfig, StereoPrior, compute_stereo
-from recon.scene import Cameras, Photos, Scene, Views
+from recon.scene import Cameras, Photos, Views
+
+PARTS = ("train", "test")
+"""What the photos of a pair are called in the file."""
 
 
 def cached_stereo(
@@ -53,25 +56,26 @@ def load_stereo(path: Path, views: Views) -> StereoPrior:
     )
 
 
-def save_cameras(path: Path, scene: Scene, views: Views, held_out: Views) -> None:
-    """Cameras of the train views and the held-out ones, with a digest of the photos they were solved from."""
+def save_cameras(path: Path, photos: tuple[Photos, Photos], placed: tuple[Views, Views]) -> None:
+    """Cameras of the views among the photos, those to fit and those held out, with a digest of all photos."""
     tensors = {
         f"{part}.{name}": tensor
-        for part, cameras in (("train", views.cameras), ("test", held_out.cameras))
-        for name, tensor in (("camera_from_world", cameras.camera_from_world), ("Ks", cameras.Ks))
+        for part, views in zip(PARTS, placed, strict=True)
+        for name, tensor in (("camera_from_world", views.cameras.camera_from_world), ("Ks", views.cameras.Ks))
     }
-    photos = digest(scene.train, scene.test)
-    save_tensors(path, tensors, {"photos": photos, "train": list(views.names), "test": list(held_out.names)})
+    names = {part: list(views.names) for part, views in zip(PARTS, placed, strict=True)}
+    save_tensors(path, tensors, {"photos": digest(*photos), **names})
 
 
-def load_cameras(path: Path, scene: Scene) -> tuple[Views, Views]:
+def load_cameras(path: Path, photos: tuple[Photos, Photos]) -> tuple[Views, Views]:
     """The views that `save_cameras` kept. Raises InputError if the photos are not the same any more."""
     tensors, metadata = load_tensors(path, torch.device("cpu"))
-    _check_same(path, metadata["photos"], digest(scene.train, scene.test))
-    return tuple(  # type: ignore[return-value]  # two parts, two views
-        _with_cameras(part, tensors, metadata[name], name)
-        for name, part in (("train", scene.train), ("test", scene.test))
+    _check_same(path, metadata["photos"], digest(*photos))
+    train, held_out = (
+        _with_cameras(chosen, tensors, metadata[part], part)
+        for part, chosen in zip(PARTS, photos, strict=True)
     )
+    return train, held_out
 
 
 def _check_same(path: Path, before: str, now: str) -> None:
