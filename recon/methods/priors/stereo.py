@@ -30,7 +30,7 @@ class StereoConfig:
     """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
     max_planes: int = 192
     """Planes of constant inverse depth, at most; fewer where a plane moves a photo by under a pixel."""
-    max_sources: int = 3
+    max_sources: int = 2
     """Photos that each photo is compared with: the nearest ones."""
     small_window: int = 5
     """Correlation window that keeps edges, in pixels."""
