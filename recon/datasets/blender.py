@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +35,8 @@ class Frame(NamedTuple):
 
 
 def read(config: DataConfig) -> Scene:
-    """Train frames, or the published 8 of them for `views` = 8, and every 8th test frame; on white, with the
-    alpha as mask.
+    """Train frames, or the published 8 of them for `views` = 8, and every 8th test frame; on white, the
+    test frames with the alpha as mask.
 
     Frames go by the number in their names, so that a copy with a protocol's frames alone reads as the whole
     data set does. Raises InputError: a frame of the list is missing, and as the nerfstudio layout.
@@ -46,7 +47,9 @@ def read(config: DataConfig) -> Scene:
     every = config.test_every or PROTOCOL_TEST_EVERY
     test = [frame for frame in test if frame.name in kept and frame.number % every == 0]
     chosen = _train_numbers(sorted(train), config)
-    return Scene(_views([train[i] for i in chosen], config), _views(test, config))
+    fitted = _views([train[i] for i in chosen], config)
+    # The white around the object counts as much as the object: only the evaluation asks for the alpha.
+    return Scene(replace(fitted, masks=(None,) * len(fitted)), _views(test, config))
 
 
 def _frames(folder: Path, part: str) -> list[Frame]:

@@ -49,11 +49,16 @@ def test_every_eighth_test_frame_is_held_out_also_of_a_partial_copy(blender):
     assert len(load(DataConfig(blender, test_every=1)).test) == 5
 
 
-def test_pictures_stand_on_white_with_their_alpha_as_mask(blender, pixels):
+def test_pictures_stand_on_white_and_the_white_is_fitted(blender, pixels):
     train = load(DataConfig(blender, views=8)).train
-    image, mask = train.images[0].numpy(), train.masks[0]
+    image = train.images[0].numpy()
     assert (image[:, :16] == 1).all()
     assert np.array_equal((image[:, 16:] * 255).round(), pixels(2, 32, 32)[:, 16:])
+    assert train.masks == (None,) * 8
+
+
+def test_held_out_pictures_have_their_alpha_as_mask(blender):
+    mask = load(DataConfig(blender, views=8)).test.masks[0]
     assert mask is not None and mask[:, 16:].all() and not mask[:, :16].any()
 
 
