@@ -175,8 +175,10 @@ def fit_views(
 @contextmanager
 def stop_at_interrupt() -> Iterator[Callable[[], bool]]:
     """Tells whether Ctrl-C was pressed, instead of breaking off in the middle of a step; a second one breaks
-    off. Outside the main thread Python lets nobody handle signals, and nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
+    off. Nothing changes where Ctrl-C is ignored, as in the background of a shell, and outside the main
+    thread, where Python lets nobody handle signals."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     pressed = threading.Event()

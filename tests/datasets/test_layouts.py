@@ -47,9 +47,7 @@ def test_held_out_photos_need_the_photos_layout(photo_folder):
 
 
 def test_every_wish_is_a_flag_with_help(capsys):
-    config = tyro.cli(
-        DataConfig, args=["--path", "x", "--views", "3", "--only", "a", "b", "--layout", "llff"]
-    )
+    config = tyro.cli(DataConfig, args=["x", "--views", "3", "--only", "a", "b", "--layout", "llff"])
     assert (config.views, config.only, config.layout) == (3, ("a", "b"), "llff")
     with pytest.raises(SystemExit):
         tyro.cli(DataConfig, args=["--help"])
