@@ -141,11 +141,9 @@ def ready_engine(name: str, device: torch.device, console: Console) -> Engine:
     if device.type == "cuda" and name != "reference":
         from recon.rendering.cuda import compile_extension, extension_is_compiled
 
-        if extension_is_compiled():
-            compile_extension()  # loads it
-        else:
-            with console.status("Compiling gsplat's CUDA code, once: about 90 s"):
-                compile_extension()
+        doing = "Loading" if extension_is_compiled() else "Compiling, once, for about 90 s,"
+        with console.status(f"{doing} gsplat's CUDA code"):
+            compile_extension()
     return engine
 
 
