@@ -32,6 +32,7 @@ struct Frame {
   Buffer<Splat<Real>> splats;         // front to back
   Buffer<int64_t> tile_begin;         // where a tile's pairs begin; one more than there are tiles
   Buffer<uint32_t> pair_splats;       // the splat of a pair
+  Buffer<uint64_t> pair_blocks;       // bits: blocks of the tile in which the splat is seen
   Buffer<int64_t> splat_begin;        // where a splat's pairs begin in `splat_pairs`; one more than splats
   Buffer<uint32_t> splat_pairs;
   Buffer<Real> final_transmittance;   // (h, w)
@@ -176,6 +177,7 @@ void bin(Frame<Real>& frame, int threads, const Real* means2d, const Real* conic
   splat_begin[0] = 0;
   for (int s = 0; s < frame.drawn; ++s) splat_begin[s + 1] += splat_begin[s];
 
+  frame.pair_blocks.resize(pairs);
   uint32_t* pair_splats = frame.pair_splats.resize(pairs);
   uint32_t* splat_pairs = frame.splat_pairs.resize(pairs);
   for_each_chunk(frame.drawn, size, threads, [&](int chunk, int64_t begin, int64_t end) {

@@ -1,19 +1,24 @@
 // The map of structural similarity (SSIM, Wang et al. 2004) as 3D Gaussian Splatting computes it: an 11x11 Gaussian
 // window of deviation 1.5, zeros outside the image, channels apart and then averaged.
 //
-// Each output row is made by itself: 11 rows are blended into one row of moments, still in the registers' reach, which
+// Each output row is made by itself: 11 rows are blended into one row of moments, vector by vector in registers, which
 // is then blurred along x. Channels stay interleaved, so blurring along x steps by three.
 #include <cmath>
 #include <vector>
 
 #include "numerics.h"
 #include "parallel.h"
+#include "simd.h"
 
 namespace recon {
 namespace {
 
 constexpr int kRadius = 5, kWindow = 2 * kRadius + 1, kChannels = 3, kPad = kRadius * kChannels;
 constexpr float kC1 = 0.01f * 0.01f, kC2 = 0.03f * 0.03f;  // (0.01 L)^2 and (0.03 L)^2 for the range L = 1
+constexpr int64_t kRows = 16;                              // of a piece of work
+
+using Floats = Vec<float>;
+constexpr int64_t kWidth = kLanes<float>;
 
 struct Window {
   float weight[kWindow];
@@ -24,87 +29,100 @@ struct Window {
   }
 };
 
-// `Maps` rows with a margin of zeros at both ends.
+// `Maps` rows with a margin of zeros before them, and one behind that also takes the last vector's excess.
 template <int Maps>
 struct PaddedRows {
-  int64_t length;
+  int64_t stride;
   std::vector<float> values;
-  explicit PaddedRows(int64_t length) : length(length), values(Maps * (length + 2 * kPad), 0.0f) {}
-  float* row(int map) { return values.data() + map * (length + 2 * kPad) + kPad; }
+  explicit PaddedRows(int64_t length) : stride(length + 2 * kPad + kWidth), values(Maps * stride, 0.0f) {}
+  float* row(int map) { return values.data() + map * stride + kPad; }
 };
 
-// Blurs a padded row along x.
-void blur_row(const Window& window, const float* __restrict row, int64_t length, float* __restrict out) {
-  for (int64_t i = 0; i < length; ++i) {
-    float sum = 0;
-    for (int k = 0; k < kWindow; ++k) sum += window.weight[k] * row[i + (k - kRadius) * kChannels];
-    out[i] = sum;
-  }
+// The `count` first lanes; zeros in the others.
+RECON_INLINE Floats load_first(const float* from, int64_t count) {
+  if (count >= kWidth) return load(from);
+  Floats v{};
+  std::memcpy(&v, from, count * sizeof(float));
+  return v;
+}
+
+RECON_INLINE void store_first(float* to, Floats v, int64_t count) {
+  std::memcpy(to, &v, std::min(count, kWidth) * sizeof(float));
+}
+
+// The vector at `at` of a padded row, blurred along x.
+RECON_INLINE Floats blur(const Window& window, const float* at) {
+  Floats sum{};
+  for (int k = 0; k < kWindow; ++k) sum += window.weight[k] * load(at + (k - kRadius) * kChannels);
+  return sum;
 }
 
 // Calls add(weight, row) for the rows of the image under the window around row y.
 template <class Add>
-void for_window_rows(const Window& window, int y, int height, const Add& add) {
-  for (int k = std::max(0, kRadius - y); k < std::min(kWindow, height + kRadius - y); ++k)
-    add(window.weight[k], y + k - kRadius);
+RECON_INLINE void for_window_rows(const Window& window, int64_t y, int64_t height, const Add& add) {
+  const int64_t end = std::min<int64_t>(kWindow, height + kRadius - y);
+  for (int64_t k = std::max<int64_t>(0, kRadius - y); k < end; ++k) add(window.weight[k], y + k - kRadius);
 }
 
 // Window-weighted sums down the columns of a, b, a^2, b^2, ab.
-void blend_moments(const Window& window, const float* a, const float* b, int y, int height, PaddedRows<5>& out) {
-  constexpr int kBlock = 64;  // values whose five sums stay in registers or nearby
-  const int64_t length = out.length;
-  for (int64_t begin = 0; begin < length; begin += kBlock) {
-    const int size = static_cast<int>(std::min<int64_t>(kBlock, length - begin));
-    float sum[5][kBlock] = {};
-    for_window_rows(window, y, height, [&](float weight, int row) {
-      const float *p = a + row * length + begin, *q = b + row * length + begin;
-      for (int i = 0; i < size; ++i) {
-        const float wp = weight * p[i], wq = weight * q[i];
-        sum[0][i] += wp;
-        sum[1][i] += wq;
-        sum[2][i] += wp * p[i];
-        sum[3][i] += wq * q[i];
-        sum[4][i] += wp * q[i];
-      }
+void blend_moments(const Window& window, const float* a, const float* b, int64_t y, int64_t length, int64_t height,
+                   PaddedRows<5>& out) {
+  for (int64_t i = 0; i < length; i += kWidth) {
+    Floats sum[5] = {};
+    for_window_rows(window, y, height, [&](float weight, int64_t row) {
+      const Floats p = load_first(a + row * length + i, length - i), q = load_first(b + row * length + i, length - i);
+      const Floats wp = weight * p, wq = weight * q;
+      sum[0] += wp;
+      sum[1] += wq;
+      sum[2] += wp * p;
+      sum[3] += wq * q;
+      sum[4] += wp * q;
     });
-    for (int map = 0; map < 5; ++map) std::copy_n(sum[map], size, out.row(map) + begin);
+    for (int map = 0; map < 5; ++map) store(out.row(map) + i, sum[map]);
   }
 }
 
-// SSIM of each value from the blurred moments; with `partials`, its derivatives by mean(a), mean(a^2), mean(ab).
-void compare(const PaddedRows<5>& blurred_rows, int64_t length, float* __restrict similarity, float* const* partials) {
-  PaddedRows<5>& blurred = const_cast<PaddedRows<5>&>(blurred_rows);
-  const float *ma = blurred.row(0), *mb = blurred.row(1), *maa = blurred.row(2), *mbb = blurred.row(3),
-              *mab = blurred.row(4);
-  for (int64_t i = 0; i < length; ++i) {
-    const float ab = ma[i] * mb[i], squares = ma[i] * ma[i] + mb[i] * mb[i];
-    const float luminance = 2 * ab + kC1, luminance_norm = squares + kC1;
-    const float contrast = 2 * (mab[i] - ab) + kC2, contrast_norm = maa[i] + mbb[i] - squares + kC2;
-    const float norm = 1 / (luminance_norm * contrast_norm);
-    const float s = luminance * contrast * norm;
-    similarity[i] = s;
-    if (partials == nullptr) continue;
-    // s = luminance contrast / (luminance_norm contrast_norm), all four of which depend on mean(a).
-    partials[0][i] = 2 * (mb[i] * (contrast - luminance) * norm + ma[i] * s * (1 / contrast_norm - 1 / luminance_norm));
-    partials[1][i] = -s / contrast_norm;
-    partials[2][i] = 2 * luminance * norm;
-  }
+struct Similarity {
+  Floats value, by_a, by_aa, by_ab;  // and its derivatives by mean(a), mean(a^2), mean(ab)
+};
+
+// From the moments mean(a), mean(b), mean(a^2), mean(b^2), mean(ab).
+RECON_INLINE Similarity compare(const Floats* mean) {
+  const Floats ab = mean[0] * mean[1], squares = mean[0] * mean[0] + mean[1] * mean[1];
+  const Floats luminance = 2 * ab + kC1, luminance_norm = squares + kC1;
+  const Floats contrast = 2 * (mean[4] - ab) + kC2, contrast_norm = mean[2] + mean[3] - squares + kC2;
+  const Floats norm = 1 / (luminance_norm * contrast_norm);
+  Similarity s;
+  // value = luminance contrast / (luminance_norm contrast_norm), all four of which depend on mean(a).
+  s.value = luminance * contrast * norm;
+  s.by_a = 2 * (mean[1] * (contrast - luminance) + mean[0] * s.value * (luminance_norm - contrast_norm)) * norm;
+  s.by_aa = -s.value * luminance_norm * norm;
+  s.by_ab = 2 * luminance * norm;
+  return s;
 }
 
 // a, b: (h, w, 3); map: (h, w); partials: (3, h, w, 3), or null if no gradient is wanted.
 void ssim(int threads, const float* a, const float* b, int width, int height, float* map, float* partials) {
   const Window window;
   const int64_t length = int64_t(width) * kChannels, plane = length * height;
-  for_each_chunk(height, 8, threads, [&](int, int64_t begin, int64_t end) {
-    PaddedRows<5> blended(length), blurred(length);
-    std::vector<float> similarity(length);
+  for_each_chunk(height, kRows, threads, [&](int, int64_t begin, int64_t end) {
+    PaddedRows<5> blended(length);
+    PaddedRows<1> similarity(length);
     for (int64_t y = begin; y < end; ++y) {
-      blend_moments(window, a, b, static_cast<int>(y), height, blended);
-      for (int k = 0; k < 5; ++k) blur_row(window, blended.row(k), length, blurred.row(k));
-      float* rows[3] = {partials + y * length, partials + plane + y * length, partials + 2 * plane + y * length};
-      compare(blurred, length, similarity.data(), partials ? rows : nullptr);
-      for (int x = 0; x < width; ++x)
-        map[y * width + x] = (similarity[3 * x] + similarity[3 * x + 1] + similarity[3 * x + 2]) / kChannels;
+      blend_moments(window, a, b, y, length, height, blended);
+      for (int64_t i = 0; i < length; i += kWidth) {
+        Floats mean[5];
+        for (int k = 0; k < 5; ++k) mean[k] = blur(window, blended.row(k) + i);
+        const Similarity s = compare(mean);
+        store(similarity.row(0) + i, s.value);
+        if (partials == nullptr) continue;
+        float* at = partials + y * length + i;
+        store_first(at, s.by_a, length - i);
+        store_first(at + plane, s.by_aa, length - i);
+        store_first(at + 2 * plane, s.by_ab, length - i);
+      }
+      const float* s = similarity.row(0);
+      for (int x = 0; x < width; ++x) map[y * width + x] = (s[3 * x] + s[3 * x + 1] + s[3 * x + 2]) / kChannels;
     }
   });
 }
@@ -115,24 +133,32 @@ void ssim_vjp(int threads, const float* a, const float* b, int width, int height
               const float* v_map, float* v_a) {
   const Window window;
   const int64_t length = int64_t(width) * kChannels, plane = length * height;
-  for_each_chunk(height, 8, threads, [&](int, int64_t begin, int64_t end) {
+  for_each_chunk(height, kRows, threads, [&](int, int64_t begin, int64_t end) {
+    // v for every value of the rows that the windows of this piece reach.
+    const int64_t first = std::max<int64_t>(0, begin - kRadius), last = std::min<int64_t>(height, end + kRadius);
+    std::vector<float> v((last - first) * length);
+    for (int64_t pixel = 0; pixel < (last - first) * width; ++pixel)
+      for (int c = 0; c < kChannels; ++c) v[kChannels * pixel + c] = v_map[first * width + pixel] / kChannels;
+
     PaddedRows<3> blended(length);
-    std::vector<float> v(length), blurred(3 * length);
     for (int64_t y = begin; y < end; ++y) {
-      std::fill(blended.values.begin(), blended.values.end(), 0.0f);
-      for_window_rows(window, static_cast<int>(y), height, [&](float weight, int row) {
-        for (int x = 0; x < width; ++x)
-          for (int c = 0; c < kChannels; ++c) v[3 * x + c] = weight / kChannels * v_map[int64_t(row) * width + x];
-        for (int map = 0; map < 3; ++map) {
-          const float* p = partials + map * plane + row * length;
-          float* out = blended.row(map);
-          for (int64_t i = 0; i < length; ++i) out[i] += v[i] * p[i];
-        }
-      });
-      for (int map = 0; map < 3; ++map) blur_row(window, blended.row(map), length, blurred.data() + map * length);
-      for (int64_t i = 0; i < length; ++i)
-        v_a[y * length + i] = blurred[i] + 2 * a[y * length + i] * blurred[length + i] +
-                              b[y * length + i] * blurred[2 * length + i];
+      for (int64_t i = 0; i < length; i += kWidth) {
+        Floats sum[3] = {};
+        for_window_rows(window, y, height, [&](float weight, int64_t row) {
+          const Floats weighted = weight * load_first(&v[(row - first) * length + i], length - i);
+          for (int k = 0; k < 3; ++k)
+            sum[k] += weighted * load_first(partials + k * plane + row * length + i, length - i);
+        });
+        for (int k = 0; k < 3; ++k) store(blended.row(k) + i, sum[k]);
+      }
+      for (int64_t i = 0; i < length; i += kWidth) {
+        const int64_t at = y * length + i;
+        const Floats p = load_first(a + at, length - i), q = load_first(b + at, length - i);
+        store_first(v_a + at,
+                    blur(window, blended.row(0) + i) + 2 * p * blur(window, blended.row(1) + i) +
+                        q * blur(window, blended.row(2) + i),
+                    length - i);
+      }
     }
   });
 }

@@ -92,8 +92,7 @@ struct Touch {
   Vec<Real> exponent;       // log2 of opacity exp(-power)
   Mask<Real> hit;           // alpha >= kMinAlpha
   Mask<Real> contributes;   // hit, and the ray goes on
-  Vec<Real> unclamped;      // opacity exp(-power)
-  Vec<Real> alpha;          // not above kMaxAlpha
+  Vec<Real> alpha;          // not above 0.999
   Vec<Real> before, after;  // transmittance
 
   // Whether the splat is seen at the block; if so, `evaluate` does the rest.
@@ -106,14 +105,16 @@ struct Touch {
   }
 
   // Rounding may lift the exponent over the opacity's, by which a Gaussian's own centre would get lost if that were
-  // taken for a miss: it is clamped.
+  // taken for a miss: it is clamped, together with alpha.
   RECON_INLINE void evaluate(const Splat<Real>& s, Vec<Real> transmittance) {
-    unclamped = exp2(min(exponent, splat(s.log2_opacity)));
-    alpha = min(unclamped, splat(Real(kMaxAlpha)));
+    alpha = exp2(min(exponent, splat(std::min(s.log2_opacity, Real(kLog2MaxAlpha)))));
     before = transmittance;
     after = before * (Real(1) - alpha);
     contributes = hit & above(after, splat(Real(kMinTransmittance)));
   }
+
+  // Where alpha follows the splat, its clamp being open.
+  RECON_INLINE Mask<Real> moves() const { return contributes & at_least(splat(Real(kLog2MaxAlpha)), exponent); }
 
   RECON_INLINE Vec<Real> next_transmittance() const {
     return select(contributes, after, select(hit, negative(before), before));

@@ -50,12 +50,12 @@ void read_tile(const TileWalk<Real>& walk, const Frame<Real>& frame, const Image
 // The splat's sums over the tile's pixels, lane by lane.
 template <class Real>
 RECON_INLINE void add_splat_vjp(TileWalk<Real>& walk, TileGradient<Real>& gradient, const Splat<Real>& s,
-                                Vec<Real>* sums) {
+                                uint64_t blocks, Vec<Real>* sums) {
   using V = Vec<Real>;
-  for (uint64_t blocks = walk.blocks_of(s); blocks; blocks &= blocks - 1) {
+  for (; blocks; blocks &= blocks - 1) {
     const int block = __builtin_ctzll(blocks);
     Touch<Real> touch;
-    if (!touch.reach(walk, s, block)) continue;
+    touch.reach(walk, s, block);
     touch.evaluate(s, walk.transmittance.get(block));
     const V weight = select(touch.contributes, touch.alpha * touch.before, V{});
     V v_weight{};
@@ -67,8 +67,7 @@ RECON_INLINE void add_splat_vjp(TileWalk<Real>& walk, TileGradient<Real>& gradie
     const V behind = gradient.behind.get(block) - weight * v_weight;
     gradient.behind.set(block, behind);
     const V v_alpha = touch.before * v_weight - behind * reciprocal(Real(1) - touch.alpha);
-    const Mask<Real> moves = touch.contributes & at_least(splat(Real(kMaxAlpha)), touch.unclamped);
-    const V v = select(moves, v_alpha * touch.alpha, V{}), v_dx = v * touch.dx, v_dy = v * touch.dy;
+    const V v = select(touch.moves(), v_alpha * touch.alpha, V{}), v_dx = v * touch.dx, v_dy = v * touch.dy;
     sums[0] += v;
     sums[1] += v_dx;
     sums[2] += v_dy;
@@ -87,17 +86,14 @@ void draw_tile_vjp(Frame<Real>& frame, int tile, const ImageGradient<Real>& imag
   TileWalk<Real> walk(frame, tile);
   TileGradient<Real> gradient;
   read_tile(walk, frame, image, gradient);
-  const int64_t begin = frame.tile_begin[tile], end = frame.tile_begin[tile + 1];
-  int64_t pair = begin;
-  for (bool ended = false; pair < end && !ended; ++pair) {
+  for (int64_t pair = frame.tile_begin[tile], end = frame.tile_begin[tile + 1]; pair < end; ++pair) {
     prefetch(frame, pair, end);
-    const Splat<Real> s = frame.splats[frame.pair_splats[pair]];
     Vec<Real> sums[kSums] = {};
-    add_splat_vjp(walk, gradient, s, sums);
+    // What the forward pass saw is walked again, no more: it need not be searched for twice.
+    if (const uint64_t blocks = frame.pair_blocks[pair])
+      add_splat_vjp(walk, gradient, frame.splats[frame.pair_splats[pair]], blocks, sums);
     sum_lanes<Real, kSums>(sums, &frame.pair_gradients[pair * stride]);
-    if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1) ended = walk.ended();
   }
-  std::fill(&frame.pair_gradients[pair * stride], &frame.pair_gradients[end * stride], Real(0));
 }
 
 }  // namespace recon

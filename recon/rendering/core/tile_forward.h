@@ -10,17 +10,21 @@ struct Image {
   Real *rgb, *depth, *alpha;  // (h, w, 3), (h, w), (h, w)
 };
 
+// The blocks in which the splat is seen.
 template <class Real>
-RECON_INLINE void add_splat(TileWalk<Real>& walk, const Splat<Real>& s, TilePlane<Real>* sums) {
+RECON_INLINE uint64_t add_splat(TileWalk<Real>& walk, const Splat<Real>& s, TilePlane<Real>* sums) {
+  uint64_t seen = 0;
   for (uint64_t blocks = walk.blocks_of(s); blocks; blocks &= blocks - 1) {
     const int block = __builtin_ctzll(blocks);
     Touch<Real> touch;
     if (!touch.reach(walk, s, block)) continue;
+    seen |= blocks & -blocks;
     touch.evaluate(s, walk.transmittance.get(block));
     const Vec<Real> weight = select(touch.contributes, touch.alpha * touch.before, Vec<Real>{});
     for (int k = 0; k < kFeatures; ++k) sums[k].set(block, sums[k].get(block) + weight * s.feature[k]);
     walk.transmittance.set(block, touch.next_transmittance());
   }
+  return seen;
 }
 
 template <class Real>
@@ -41,12 +45,14 @@ void draw_tile(Frame<Real>& frame, int tile, const Image<Real>& image) {
   TileWalk<Real> walk(frame, tile);
   TilePlane<Real> sums[kFeatures] = {};
   const int64_t begin = frame.tile_begin[tile], end = frame.tile_begin[tile + 1];
-  for (int64_t pair = begin; pair < end; ++pair) {
+  int64_t pair = begin;
+  for (bool ended = false; pair < end && !ended; ++pair) {
     prefetch(frame, pair, end);
     const Splat<Real> s = frame.splats[frame.pair_splats[pair]];
-    add_splat(walk, s, sums);
-    if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1 && walk.ended()) break;
+    frame.pair_blocks[pair] = add_splat(walk, s, sums);
+    if ((pair - begin) % kSplatsBetweenChecks == kSplatsBetweenChecks - 1) ended = walk.ended();
   }
+  std::fill(&frame.pair_blocks[pair], &frame.pair_blocks[end], uint64_t(0));
   write_tile(walk, sums, frame, image);
 }
 
