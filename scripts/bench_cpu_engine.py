@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--isa", nargs="+", default=runnable_builds())
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--gaussians", nargs="+", type=int, default=[30_000, 100_000])
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

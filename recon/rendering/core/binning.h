@@ -131,6 +131,7 @@ void visit_tiles(const Splat<Real>& s, Real extent_x, Real extent_y, int columns
   }
 }
 
+constexpr int kAhead = 8;  // how many splats before its use a row is asked for: neighbours in depth lie apart in memory
 constexpr int kSplatChunks = 64;  // fixed, so that the lists do not depend on the number of threads
 
 // Fills the frame's splats and pair lists.
@@ -151,6 +152,10 @@ void bin(Frame<Real>& frame, int threads, const Real* means2d, const Real* conic
     auto& counts = frame.chunk_cursors[chunk];
     tiles.clear();
     for (int64_t s = begin; s < end; ++s) {
+      const int64_t ahead = order[std::min(s + kAhead, end - 1)];
+      for (const Real* row : {means2d + 2 * ahead, conics + 3 * ahead, features + kFeatures * ahead, opacities + ahead,
+                              extents + 2 * ahead})
+        __builtin_prefetch(row);
       const uint32_t i = order[s];
       splats[s] = make_splat(i, means2d, conics, features, opacities, extents, frame.width, frame.height);
       const size_t before = tiles.size();

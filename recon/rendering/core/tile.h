@@ -123,11 +123,9 @@ struct Touch {
 
 constexpr int kSplatsBetweenChecks = 16;  // how often `ended` is asked: it reads the whole tile
 
-// Asks for the splat of a pair some way ahead. Neighbours in depth lie apart in memory, and waiting for each would take
-// half of a tile's time.
+// Asks for the splat of a pair some way ahead: waiting for each would take half of a tile's time.
 template <class Real>
 RECON_INLINE void prefetch(const Frame<Real>& frame, int64_t pair, int64_t end) {
-  constexpr int kAhead = 8;
   __builtin_prefetch(&frame.splats[frame.pair_splats[std::min(pair + kAhead, end - 1)]]);
 }
 
