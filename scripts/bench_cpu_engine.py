@@ -3,8 +3,9 @@
     python scripts/bench_cpu_engine.py                # all builds that this processor runs, 1 and 2 threads
     python scripts/bench_cpu_engine.py --isa v4 --threads 1 --gaussians 100000
 
-One process per build and thread count. Medians of several runs; `cpu` is the process's own time over all its
-threads, which other work on the machine disturbs less than `wall`.
+One process per build, which takes the thread counts in turn, so that both see the same machine. Medians of
+several runs. `cpu` is the process's own time over all its threads, which other work on the machine disturbs
+less than `wall`; `speed-up` compares the wall time with that of the first thread count.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import pi
 from pathlib import Path
 
@@ -73,19 +74,25 @@ def contributing(scene: dict[str, torch.Tensor]) -> float:
     return seen.sum(1).float().mean().item()
 
 
-def median_times(work: Callable[[], None], repeats: int) -> tuple[float, float]:
-    """(cpu, wall) in milliseconds, after two runs to warm up."""
-    cpu, wall = [], []
+def median_times(work: Callable[[], None], threads: list[int], repeats: int) -> list[tuple[float, float]]:
+    """(cpu, wall) in milliseconds for each number of threads, after two runs of each to warm up."""
+    times: dict[int, list[tuple[float, float]]] = {count: [] for count in threads}
     for run in range(repeats + 2):
-        cpu_begin, wall_begin = time.process_time(), time.perf_counter()
-        work()
-        if run >= 2:
-            cpu.append(1000 * (time.process_time() - cpu_begin))
-            wall.append(1000 * (time.perf_counter() - wall_begin))
-    return statistics.median(cpu), statistics.median(wall)
+        for count in threads:
+            torch.set_num_threads(count)
+            cpu_begin, wall_begin = time.process_time(), time.perf_counter()
+            work()
+            taken = (time.process_time() - cpu_begin, time.perf_counter() - wall_begin)
+            if run >= 2:
+                times[count].append(taken)
+    return [(median_ms(cpu), median_ms(wall)) for cpu, wall in (zip(*times[n], strict=True) for n in threads)]
 
 
-def time_rasteriser(count: int, repeats: int) -> list[tuple[str, float, float]]:
+def median_ms(seconds: Iterable[float]) -> float:
+    return 1000 * statistics.median(seconds)
+
+
+def rasteriser_cases(count: int) -> list[tuple[str, Callable[[], None]]]:
     scene = make_scene(count)
     leaves = {name: value.requires_grad_(name != "K") for name, value in scene.items()}
     generator = torch.Generator().manual_seed(2)
@@ -106,13 +113,10 @@ def time_rasteriser(count: int, repeats: int) -> list[tuple[str, float, float]]:
             leaf.grad = None
 
     label = f"{count // 1000}k Gaussians"
-    return [
-        (f"{label}, forward", *median_times(forward, repeats)),
-        (f"{label}, forward + backward", *median_times(both, repeats)),
-    ]
+    return [(f"{label}, forward", forward), (f"{label}, forward + backward", both)]
 
 
-def time_ssim(repeats: int) -> tuple[str, float, float]:
+def ssim_case() -> tuple[str, Callable[[], None]]:
     generator = torch.Generator().manual_seed(3)
     a = torch.rand(HEIGHT, WIDTH, 3, generator=generator, requires_grad=True)
     b = torch.rand(HEIGHT, WIDTH, 3, generator=generator)
@@ -121,17 +125,18 @@ def time_ssim(repeats: int) -> tuple[str, float, float]:
         ssim(a, b).mean().backward()
         a.grad = None
 
-    return ("SSIM, forward + backward", *median_times(both, repeats))
+    return "SSIM, forward + backward", both
 
 
-def measure(counts: list[int], repeats: int) -> None:
-    """Rows for this process's build and threads."""
-    rows = [row for count in counts for row in time_rasteriser(count, repeats)]
-    for label, cpu, wall in [*rows, time_ssim(repeats)]:
-        print(
-            f"| {load_core().isa} | {torch.get_num_threads()} | {label} | {cpu:.1f} | {wall:.1f} |",
-            flush=True,
-        )
+def measure(counts: list[int], threads: list[int], repeats: int) -> None:
+    """Rows for this process's build."""
+    cases = [case for count in counts for case in rasteriser_cases(count)]
+    for label, work in [*cases, ssim_case()]:
+        times = median_times(work, threads, repeats)
+        for count, (cpu, wall) in zip(threads, times, strict=True):
+            speed_up = times[0][1] / wall
+            row = (load_core().isa, count, label, f"{cpu:.1f}", f"{wall:.1f}", f"{speed_up:.2f}")
+            print("|", *(f"{cell} |" for cell in row), flush=True)
 
 
 def processor() -> str:
@@ -150,8 +155,7 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        torch.set_num_threads(args.threads[0])
-        measure(args.gaussians, args.repeats)
+        measure(args.gaussians, args.threads, args.repeats)
         return
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
@@ -162,21 +166,12 @@ def main() -> None:
     )
     for count in args.gaussians:
         print(f"{count} Gaussians: {contributing(make_scene(count)):.0f} contribute to a pixel.")
-    print("| build | threads | case | cpu ms | wall ms |\n|---|---|---|---|---|", flush=True)
+    print("| build | threads | case | cpu ms | wall ms | speed-up |\n|---|---|---|---|---|---|", flush=True)
+    lists = {"--threads": args.threads, "--gaussians": args.gaussians, "--repeats": [args.repeats]}
+    options = [str(word) for option, values in lists.items() for word in (option, *values)]
     for isa in args.isa:
-        for threads in args.threads:
-            counts = [str(count) for count in args.gaussians]
-            command = [
-                sys.executable,
-                __file__,
-                "--measure",
-                "--threads",
-                str(threads),
-                "--gaussians",
-                *counts,
-            ]
-            environment = {**os.environ, "RECON_CORE_ISA": isa}
-            subprocess.run([*command, "--repeats", str(args.repeats)], env=environment, check=True)
+        environment = {**os.environ, "RECON_CORE_ISA": isa}
+        subprocess.run([sys.executable, __file__, "--measure", *options], env=environment, check=True)
 
 
 if __name__ == "__main__":

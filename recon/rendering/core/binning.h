@@ -148,8 +148,9 @@ void bin(Frame<Real>& frame, int threads, const Real* means2d, const Real* conic
 
   for (auto& cursors : frame.chunk_cursors) cursors.assign(frame.tiles(), 0);
   for_each_chunk(frame.drawn, size, threads, [&](int chunk, int64_t begin, int64_t end) {
-    auto& tiles = frame.chunk_tiles[chunk];
-    auto& counts = frame.chunk_cursors[chunk];
+    // Its own while it grows: the lists lie side by side, and threads would fight over the cache line of their ends.
+    std::vector<uint32_t> tiles = std::move(frame.chunk_tiles[chunk]);
+    uint32_t* const counts = frame.chunk_cursors[chunk].data();
     tiles.clear();
     for (int64_t s = begin; s < end; ++s) {
       const int64_t ahead = order[std::min(s + kAhead, end - 1)];
@@ -165,6 +166,7 @@ void bin(Frame<Real>& frame, int threads, const Real* means2d, const Real* conic
       });
       splat_begin[s + 1] = tiles.size() - before;
     }
+    frame.chunk_tiles[chunk] = std::move(tiles);
   });
 
   // Counts become positions: pairs are ordered by tile, then by chunk, then by splat.
