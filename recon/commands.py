@@ -11,12 +11,13 @@ from typing import TypeVar
 
 import torch
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from recon.cli import Bench, Train, View
 from recon.config import TrainConfig
 from recon.errors import MachineError
 from recon.events import Event, FitStarted, Step
+from recon.methods.published import LLFF3, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.pipeline import Report, Watch, reconstruct
 from recon.progress import Terminal
@@ -94,10 +95,11 @@ def changed_alike(config: ConfigT, before: ConfigT, after: ConfigT) -> ConfigT:
 
 
 def list_methods() -> None:
-    """Prints the names that --method takes."""
-    table = Table("method", "what it is")
-    for name, (description, _) in METHODS.items():
-        table.add_row(name, description)
+    """Prints the names that --method takes, and what the papers behind them report."""
+    name, number = Column("method", no_wrap=True), Column(LLFF3, no_wrap=True)
+    table = Table(name, "what it is", "paper", number, "there from")
+    for method, (description, _) in METHODS.items():
+        table.add_row(method, description, *PUBLISHED.get(method, ()))
     Console().print(table)
 
 

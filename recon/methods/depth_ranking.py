@@ -6,6 +6,7 @@ are blind to any increasing change of the prior.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -32,6 +33,8 @@ class DepthRankingConfig:
     """Pairs whose prior disparities differ by more than this share of the larger one are ranked."""
     continuity_gap: float = 0.005
     """Pairs whose prior disparities differ by less than this share belong to one surface."""
+    pixels: Literal["untrusted", "all"] = "untrusted"
+    """Pairs with a pixel whose depth no second view confirms, or all pairs."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class DepthRanking(Regulariser):
         disparity = near / moment.rendering.depth.clamp_min(0.3 * near)
         prior = near / stereo.depths[index]
         a, b = random_pairs(disparity.shape, config.pairs, config.reach, moment.generator)
-        untrusted = ~stereo.consistent[index].flatten()
-        use = untrusted[a] | untrusted[b]
+        trusted = stereo.consistent[index].flatten()
+        use = ~(trusted[a] & trusted[b]) if config.pixels == "untrusted" else torch.ones_like(trusted[a])
         pair = disparity.flatten()[torch.stack([a, b])]
         prior_pair = prior.flatten()[torch.stack([a, b])]
         ranking = ranking_loss(pair, prior_pair, use, config.ranking_gap)

@@ -1,17 +1,24 @@
-"""The methods by name: each is a set of values for the same parts."""
+"""The methods by name: each is a set of values for the same parts.
 
-from dataclasses import dataclass, field
+Those of the literature are told apart by their regularisers alone: all start from the points of this
+package's stereo, where the papers have COLMAP's, dense matches or a network's depth, and all
+take the same number of steps. What their papers report is in `published`.
+"""
+
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
 from recon.initialise import InitialiseConfig
+from recon.methods.depth_correlation import DepthCorrelation, DepthCorrelationConfig
 from recon.methods.depth_ranking import DepthRanking, DepthRankingConfig
 from recon.methods.dropout import Dropout, DropoutConfig
 from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
 from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo import StereoConfig, StereoPrior, baselines
+from recon.methods.pseudo_views import nearest_partners
 from recon.methods.regulariser import Regulariser
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
@@ -32,6 +39,7 @@ class MethodConfig:
     shifted_camera: ShiftedCameraConfig = field(default_factory=ShiftedCameraConfig)
     stereo_depth: StereoDepthConfig = field(default_factory=StereoDepthConfig)
     depth_ranking: DepthRankingConfig = field(default_factory=DepthRankingConfig)
+    depth_correlation: DepthCorrelationConfig = field(default_factory=DepthCorrelationConfig)
     densify: Literal["prune", "grow"] = "prune"
     """Whether Gaussians are only removed when faded, or also grown as 3DGS does."""
     prune: PruneConfig = field(default_factory=PruneConfig)
@@ -41,22 +49,44 @@ class MethodConfig:
     """Steps between two states on disk, from which --resume goes on."""
 
 
+PLAIN = MethodConfig(
+    initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
+    opacity_decay=OpacityDecayConfig(rate=0.0),
+    dropout=DropoutConfig(max_rate=0.0),
+    shifted_camera=ShiftedCameraConfig(weight=0.0),
+    stereo_depth=StereoDepthConfig(weight=0.0),
+    depth_ranking=DepthRankingConfig(ranking_weight=0.0, continuity_weight=0.0),
+    densify="grow",
+)
+"""3DGS: what the methods of the literature add to."""
+
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
         "Stereo points, opacity decay, dropout, shifted-camera consistency, stereo depth, depth ranking.",
         MethodConfig(),
     ),
-    "3dgs": (
-        "Plain 3DGS from the same stereo points: no regulariser, no border, densification on.",
-        MethodConfig(
-            initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
-            opacity_decay=OpacityDecayConfig(rate=0.0),
-            dropout=DropoutConfig(max_rate=0.0),
-            shifted_camera=ShiftedCameraConfig(weight=0.0),
-            stereo_depth=StereoDepthConfig(weight=0.0),
-            depth_ranking=DepthRankingConfig(ranking_weight=0.0, continuity_weight=0.0),
-            densify="grow",
+    "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
+    "dropgaussian": (
+        "3dgs with dropout of Gaussians.",
+        replace(PLAIN, dropout=DropoutConfig(max_rate=0.2)),
+    ),
+    "binocular": (
+        "3dgs with opacity decay and shifted-camera consistency.",
+        replace(
+            PLAIN,
+            # The paper: harmonics of degree 1, the warp in the last third of the fit, in every step.
+            initialise=replace(PLAIN.initialise, sh_degree=1),
+            opacity_decay=OpacityDecayConfig(rate=0.005),
+            shifted_camera=ShiftedCameraConfig(weight=1.0, every=1, start=0.67),
         ),
+    ),
+    "sparsenerf": (
+        "3dgs with depth ranking and continuity; the order comes from stereo, not from a network.",
+        replace(PLAIN, depth_ranking=DepthRankingConfig(pixels="all")),
+    ),
+    "fsgs": (
+        "3dgs with depth correlation at train and pseudo views, to stereo depth instead of a network's.",
+        replace(PLAIN, depth_correlation=DepthCorrelationConfig(weight=0.05, pseudo_weight=0.5)),
     ),
 }
 """Name -> (what it is, its values)."""
@@ -65,13 +95,18 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
 def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
     """The regularisers and the strategy that a configuration switches on, for one scene."""
     baseline = float(baselines(views.cameras).max())
-    ranking = config.depth_ranking
+    partners = nearest_partners(views.cameras)
+    ranking, correlation = config.depth_ranking, config.depth_correlation
     parts: dict[str, tuple[bool, Regulariser]] = {
         "dropout": (config.dropout.max_rate > 0, Dropout(config.dropout)),
         "stereo_depth": (config.stereo_depth.weight > 0, StereoDepth(config.stereo_depth)),
         "depth_ranking": (
             ranking.ranking_weight > 0 or ranking.continuity_weight > 0,
             DepthRanking(ranking),
+        ),
+        "depth_correlation": (
+            correlation.weight > 0 or correlation.pseudo_weight > 0,
+            DepthCorrelation(correlation, partners),
         ),
         "shifted_camera": (config.shifted_camera.weight > 0, ShiftedCamera(config.shifted_camera, baseline)),
         "opacity_decay": (config.opacity_decay.rate > 0, OpacityDecay(config.opacity_decay)),

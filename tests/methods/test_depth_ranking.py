@@ -135,3 +135,10 @@ def test_the_true_depth_violates_no_order(small_truth: Truth):
     mirrored = replace(mirrored, stereo=replace(mirrored.stereo, consistent=nothing))
     assert DepthRanking(config).loss(right).item() == pytest.approx(0, abs=1e-6)
     assert DepthRanking(config).loss(mirrored).item() > 1e-3
+
+
+def test_all_pairs_are_ranked_where_asked_for(small_truth: Truth):
+    everything = tuple(torch.ones_like(c) for c in small_truth.co_visible)
+    moment = make_moment(small_truth, depth_factor=-1)
+    trusted = replace(moment, stereo=replace(moment.stereo, consistent=everything))
+    assert DepthRanking(DepthRankingConfig(every=1, pixels="all")).loss(trusted).item() > 0

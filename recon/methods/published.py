@@ -1,0 +1,34 @@
+"""What the papers behind the methods report, to be read beside what `recon bench` measures here."""
+
+from typing import NamedTuple
+
+
+class Published(NamedTuple):
+    """One paper's own account of its method."""
+
+    paper: str
+    llff3: str
+    """LLFF at 504x378, three train views, means over the eight scenes: PSNR / SSIM / LPIPS (VGG)."""
+    points: str
+    """What its Gaussians start from, which decides more of the number than the method does."""
+
+
+LLFF3 = "LLFF, 3 views, there"
+"""The heading of that number."""
+
+PUBLISHED = {
+    "3dgs": Published(
+        "3DGS, Kerbl et al. 2023", "19.22 / .649 / .229", "COLMAP-MVS points; measured by CoR-GS"
+    ),
+    "dropgaussian": Published(
+        "DropGaussian, Park et al., CVPR 2025", "20.76 / .713 / .200", "COLMAP-MVS points; best of five runs"
+    ),
+    "binocular": Published(
+        "Binocular3DGS, Han et al., NeurIPS 2024", "21.44 / .751 / .168", "matches of a network, PDCNet+"
+    ),
+    "sparsenerf": Published(
+        "SparseNeRF, Wang et al., ICCV 2023", "19.86 / .624 / .328", "no points: a radiance field"
+    ),
+    "fsgs": Published("FSGS, Zhu et al., ECCV 2024", "20.31 / .652 / .288", "COLMAP-MVS points"),
+}
+"""By name of the method."""
