@@ -27,14 +27,19 @@ def triangulate(views: Views, seed: int = 0) -> SparsePoints:
     """Points that two or more views see, in the views' world; their cameras are taken as exact.
 
     Empty where the photos do not match."""
+    model, features = triangulated_model(views, seed)
+    order = range(len(views))
+    xyz, observations = read_observations(model, order, [found.descriptors for found in features])
+    return paint(xyz, observations, views, views.sizes)
+
+
+def triangulated_model(views: Views, seed: int = 0) -> tuple["pycolmap.Reconstruction", list[Features]]:
+    """COLMAP's points with their tracks and reprojection errors, and the features; view i is image i + 1."""
     pictures = pictures_from_images(views)
     features = extract(pictures, thorough=False)
     lenses = [_lens(K) for K in views.cameras.Ks.double().cpu().numpy()]
     with matched_database(pictures, features, lenses, guided=False, seed=seed) as database_path:
-        model = _triangulate(database_path, _posed(database_path, views.cameras, features))
-    order = range(len(views))
-    xyz, observations = read_observations(model, order, [found.descriptors for found in features])
-    return paint(xyz, observations, views, views.sizes)
+        return _triangulate(database_path, _posed(database_path, views.cameras, features)), features
 
 
 def _lens(K: np.ndarray) -> Lens:

@@ -1,0 +1,63 @@
+"""How good depth is, where the truth is known. Pure functions of samples: no images, no cameras.
+
+Letters: `m` samples whose true depth is known; `errors` are relative to the true depth; `kept` says which
+samples a method would use.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+TOLERANCES = (0.01, 0.03)
+"""Relative errors within which a depth counts as right: a Gaussian that far off still lands within about a
+pixel and three of the photo beside it, at the distances between photos that are usual here."""
+
+
+@dataclass(frozen=True)
+class DepthScores:
+    """What the kept samples are worth."""
+
+    samples: int
+    """Samples with known depth, kept or not."""
+    coverage: float
+    """Share of the samples that is kept."""
+    median_error: float | None
+    """Of the kept samples, as the two below; None where none is kept."""
+    mean_error: float | None
+    """Errors above 1 count as 1: a plane at infinity is wrong, not infinitely worse than others."""
+    precision: tuple[float, ...] | None
+    """Share of the kept samples within each of TOLERANCES."""
+    completeness: tuple[float, ...]
+    """Share of all samples that is kept and within each of TOLERANCES."""
+
+
+def relative_errors(depth: Float[Tensor, " m"], truth: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+    """|depth - truth| / truth; infinite where the depth is no number."""
+    return ((depth - truth).abs() / truth).nan_to_num(nan=torch.inf, posinf=torch.inf)
+
+
+def most_confident(confidence: Float[Tensor, " m"], coverage: float) -> Bool[Tensor, " m"]:
+    """The `coverage` share of the samples, rounded, that has the highest confidence; of equals, the first."""
+    kept = torch.zeros_like(confidence, dtype=torch.bool)
+    order = confidence.argsort(descending=True, stable=True)
+    kept[order[: round(coverage * len(confidence))]] = True
+    return kept
+
+
+def depth_scores(errors: Float[Tensor, " m"], kept: Bool[Tensor, " m"]) -> DepthScores:
+    """Scores of the kept samples. Raises ValueError without any sample."""
+    if len(errors) == 0:
+        raise ValueError("depth_scores: there is no sample; give at least one known depth.")
+    chosen = errors[kept].double()
+    right = [float((chosen <= tolerance).sum()) for tolerance in TOLERANCES]
+    some = len(chosen) > 0
+    return DepthScores(
+        samples=len(errors),
+        coverage=len(chosen) / len(errors),
+        median_error=float(chosen.median()) if some else None,
+        mean_error=float(chosen.clamp(max=1).mean()) if some else None,
+        precision=tuple(count / len(chosen) for count in right) if some else None,
+        completeness=tuple(count / len(errors) for count in right),
+    )

@@ -1,0 +1,140 @@
+"""The scenes that settings are chosen and parts are measured on, by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from recon import datasets
+from recon.datasets import DataConfig
+from recon.datasets.files import read_json
+from recon.datasets.nerfstudio import frames_of, pose_of
+from recon.datasets.photo_file import fit_size, read_photo
+from recon.datasets.posed import Shot, read_views
+from recon.datasets.undistort import Lens
+from recon.errors import InputError
+from recon.scene import Cameras, Scene, Views
+
+DTU_TRAIN = (25, 22, 28, 40, 44, 48, 0, 8, 13)
+DTU_EXCLUDED = (*range(3, 8), *range(16, 22), *range(36, 40))
+"""Zero-based, of 49: the split of pixelNeRF and RegNeRF; k views are the first k."""
+
+
+@dataclass(frozen=True)
+class Development:
+    """One scene: how many views are fitted, and how it is read."""
+
+    views: int
+    """Train views if no other number is asked for."""
+    read: Callable[[Path, int | None, int], Scene]
+    """(folder of all data, train views or None for every photo, longest side in pixels) -> its photos."""
+
+
+def load(name: str, data: Path, views: int | None, max_size: int = 512) -> Scene:
+    """The scene with its train and test split; `views` None takes the scene's own number.
+
+    Raises InputError: no scene has that name, or its files are not there."""
+    if name not in SCENES:
+        raise InputError(f"There is no development scene {name}; choose one of {', '.join(SCENES)}.")
+    scene = SCENES[name]
+    return scene.read(data, views or scene.views, max_size)
+
+
+def load_all(name: str, data: Path, max_size: int) -> Views:
+    """Every photo of the scene with its camera, in one list; for measuring priors, never for making them."""
+    scene = SCENES[name].read(data, None, max_size)
+    assert isinstance(scene.train, Views) and isinstance(scene.test, Views)
+    return joined(scene.train, scene.test)
+
+
+def joined(first: Views, second: Views) -> Views:
+    """The views of both."""
+    a, b = first.cameras, second.cameras
+    poses = torch.cat([a.camera_from_world, b.camera_from_world])
+    return Views(
+        images=first.images + second.images,
+        names=first.names + second.names,
+        masks=first.masks + second.masks,
+        paths=first.paths + second.paths,
+        focal_priors=first.focal_priors + second.focal_priors,
+        cameras=Cameras(poses, torch.cat([a.Ks, b.Ks]), a.sizes + b.sizes),
+    )
+
+
+def _posed(folder: str, test_every: int) -> Callable[[Path, int | None, int], Scene]:
+    """A data set in a layout of the package, of which every `test_every`-th photo is held out."""
+
+    def read(data: Path, views: int | None, max_size: int) -> Scene:
+        held_out = 0 if views is None else test_every
+        return datasets.load(DataConfig(data / folder, max_size=max_size, views=views, test_every=held_out))
+
+    return read
+
+
+def _yard(data: Path, views: int | None, max_size: int) -> Scene:
+    """The bundled photos; six to fit, three held out, whatever `data` is."""
+    folder = Path(__file__).parents[1] / "examples" / "photos"
+    source = folder / "cameras.json"
+    content = read_json(source)
+    focal, width, height = content["fl_x"], content["w"], content["h"]
+    lens = Lens(
+        (width, height), np.array([[focal, 0, content["cx"]], [0, focal, content["cy"]], [0, 0, 1.0]])
+    )
+    shots = [
+        Shot(folder / frame["file_path"], pose_of(frame, source), lens, source)
+        for frame in frames_of(content, source)
+    ]
+    inputs = [shot for shot in shots if shot.path.parent.name == "input"]
+    chosen = {round(i) for i in np.linspace(0, len(inputs) - 1, views or len(inputs)).tolist()}
+    train = [shot for index, shot in enumerate(inputs) if index in chosen]
+    test = [shot for shot in shots if shot not in inputs]
+    config = DataConfig(folder, max_size=max_size)
+    return Scene(*(read_views(part, [shot.path.name for shot in part], config) for part in (train, test)))
+
+
+def _scan24(data: Path, views: int | None, max_size: int) -> Scene:
+    """DTU at 400x300; test photos carry their object masks."""
+    folder = data / "dtu"
+    ids = [i for i in range(49) if i not in DTU_EXCLUDED]
+    train = ids if views is None else sorted(DTU_TRAIN[:views])
+    test = [] if views is None else [i for i in ids if i not in DTU_TRAIN]
+    parts = []
+    for part in (train, test):
+        shots = [_dtu_shot(folder, index) for index in part]
+        config = DataConfig(folder, max_size=max_size)
+        parts.append(read_views(shots, [shot.path.name for shot in shots], config))
+    masks = tuple(_dtu_mask(folder / "idrmasks" / "scan24" / f"{index:03d}.png", max_size) for index in test)
+    return Scene(parts[0], replace(parts[1], masks=masks))
+
+
+def _dtu_shot(folder: Path, index: int) -> Shot:
+    """Photo and camera of a zero-based index; files count from one."""
+    source = folder / "Calibration" / "cal18" / f"pos_{index + 1:03d}.txt"
+    K, rotation, centre = cv2.decomposeProjectionMatrix(np.loadtxt(source))[:3]
+    pose = np.eye(4)
+    pose[:3, :3] = rotation.T
+    pose[:3, 3] = (centre[:3] / centre[3])[:, 0]
+    K = K / K[2, 2]
+    K[0, 1] = 0.0  # the skew that decomposition leaves, under a hundredth of a pixel
+    photo = folder / "Rectified_4" / "scan24" / f"rect_{index + 1:03d}_3_r5000.png"
+    return Shot(photo, pose, Lens((1600, 1200), K), source)
+
+
+def _dtu_mask(path: Path, max_size: int) -> torch.Tensor:
+    """(h, w) bool: white is the object; the nearest pixel, as RegNeRF reduces it."""
+    white = (read_photo(path, 1600).image == 1).all(-1).numpy().astype(np.uint8)
+    size = fit_size((400, 300), max_size)
+    return torch.from_numpy(cv2.resize(white, size, interpolation=cv2.INTER_NEAREST) > 0)
+
+
+SCENES = {
+    "yard": Development(6, _yard),
+    "flower": Development(3, _posed("llff/flower", test_every=8)),
+    "scan24": Development(3, _scan24),
+    "fox": Development(6, _posed("fox", test_every=8)),
+    "vase": Development(3, _posed("vase", test_every=8)),
+    "chair": Development(8, _posed("blender/chair", test_every=8)),
+}
