@@ -20,7 +20,8 @@ class Strategy(Protocol):
     """Called around each step; may replace parameters and the optimisers' state, in step with each other."""
 
     state: dict[str, Any]
-    """Running statistics, which a checkpoint keeps; empty for a strategy without any."""
+    """Running statistics and the regularisers' traits, which a checkpoint keeps. Tensors with one row a
+    Gaussian are grown and pruned with them."""
 
     def before_backward(self, rendering: Rendering) -> None:
         """Ask for gradients that `after_step` reads."""

@@ -1,6 +1,7 @@
 """The loop: fits Gaussians to the train views and yields after every step."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -82,32 +83,60 @@ def fit(
     state takes the same course as one never stopped."""
     unit = stereo.scale
     generator = torch.Generator(device=state.gaussians.means.device)
+    add_traits(views, stereo, state, recipe)
     while state.step < config.max_steps:
         generator.manual_seed(step_seed(config.seed, state.step))
         moment = draw(views, stereo, state, recipe, engine, config, generator)
-        recipe.strategy.before_backward(moment.rendering)
-
-        index = moment.index
-        photo, mask = views.images[index], views.masks[index]
-        losses = {"photometric": photometric_loss(moment.rendering.rgb, photo, mask, config.dssim_weight)}
-        for name, regulariser in recipe.regularisers.items():
-            if (term := regulariser.loss(moment)) is not None:
-                losses[name] = term
+        losses = weighed_losses(moment, recipe, config)
         torch.stack(list(losses.values())).sum().backward()
+        advance(state, moment, recipe, config, unit)
+        yield Step(state.step, config.max_steps, {k: v.detach() for k, v in losses.items()}, state.gaussians)
 
-        means_rate = unit * config.rates.means * config.rates.means_final**moment.progress
-        state.optimisers["means"].param_groups[0]["lr"] = means_rate
+
+def add_traits(views: Views, stereo: StereoPrior, state: FitState, recipe: Recipe) -> None:
+    """Gives the first Gaussians what the regularisers want to know of them; later ones inherit it."""
+    if state.step == 0:
+        for regulariser in recipe.regularisers.values():
+            recipe.strategy.state.update(regulariser.traits(state.gaussians, views, stereo))
+
+
+def weighed_losses(moment: Moment, recipe: Recipe, config: FitConfig) -> dict[str, Float[Tensor, ""]]:
+    """The data term and the regularisers' terms of a step, by name."""
+    recipe.strategy.before_backward(moment.rendering)
+    photo, mask = moment.views.images[moment.index], moment.views.masks[moment.index]
+    losses = {"photometric": photometric_loss(moment.rendering.rgb, photo, mask, config.dssim_weight)}
+    for name, regulariser in recipe.regularisers.items():
+        if (term := regulariser.loss(moment)) is not None:
+            losses[name] = term
+    return losses
+
+
+def advance(state: FitState, moment: Moment, recipe: Recipe, config: FitConfig, unit: float) -> None:
+    """Takes the step that the gradients ask for; `unit` is the length that the means' rate is measured in."""
+    means_rate = unit * config.rates.means * config.rates.means_final**moment.progress
+    state.optimisers["means"].param_groups[0]["lr"] = means_rate
+    factors = [f for regulariser in recipe.regularisers.values() if (f := regulariser.rate_factors(moment))]
+    with scaled_steps(state.gaussians, factors):
         for optimiser in state.optimisers.values():
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        for regulariser in recipe.regularisers.values():
-            regulariser.after_step(moment)
-        recipe.strategy.after_step(
-            state.step, config.seed, state.gaussians, state.optimisers, moment.rendering
-        )
+    for regulariser in recipe.regularisers.values():
+        regulariser.after_step(moment)
+    recipe.strategy.after_step(state.step, config.seed, state.gaussians, state.optimisers, moment.rendering)
+    state.step += 1
 
-        state.step += 1
-        yield Step(state.step, config.max_steps, {k: v.detach() for k, v in losses.items()}, state.gaussians)
+
+@contextmanager
+def scaled_steps(gaussians: Gaussians, factors: list[dict[str, Float[Tensor, " g"]]]) -> Iterator[None]:
+    """Multiplies the change that a parameter undergoes inside by a factor for each Gaussian: Adam's step is
+    proportional to its learning rate, so that these are learning rates of single Gaussians."""
+    before = {name: getattr(gaussians, name).detach().clone() for by_name in factors for name in by_name}
+    yield
+    for by_name in factors:
+        for name, factor in by_name.items():
+            with torch.no_grad():
+                parameter = getattr(gaussians, name)
+                parameter.copy_(before[name].lerp(parameter, factor.view(-1, *[1] * (parameter.ndim - 1))))
 
 
 def draw(
@@ -134,7 +163,18 @@ def draw(
     for regulariser in recipe.regularisers.values():
         opacities = regulariser.opacities(opacities, progress, generator)
     rendering = render(gaussians, cameras, index, engine, opacities=opacities, sh_degree=sh_degree, near=near)
-    return Moment(state.step, progress, index, views, stereo, gaussians, rendering, render_from, generator)
+    return Moment(
+        step=state.step,
+        progress=progress,
+        index=index,
+        views=views,
+        stereo=stereo,
+        gaussians=gaussians,
+        rendering=rendering,
+        render_from=render_from,
+        generator=generator,
+        traits=recipe.strategy.state,
+    )
 
 
 def near_plane(stereo: StereoPrior) -> float:

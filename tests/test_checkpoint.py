@@ -68,7 +68,7 @@ def test_everything_that_a_step_changes_comes_back(small_truth: Truth, tmp_path:
     assert_same(moments(state), moments(loaded))
     statistics = {k: v for k, v in recipe.strategy.state.items() if isinstance(v, torch.Tensor)}
     assert_same(statistics, {k: v for k, v in fresh.strategy.state.items() if isinstance(v, torch.Tensor)})
-    assert bool(statistics) == (config.densify == "grow")
+    assert bool(statistics) == (method != "recon")
     rates = {name: o.param_groups[0]["lr"] for name, o in loaded.optimisers.items() if name != "means"}
     assert rates == {name: getattr(config.fit.rates, name) for name in rates}
 

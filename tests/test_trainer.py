@@ -13,6 +13,7 @@ from torch import Tensor
 from recon.densify import Prune, PruneConfig
 from recon.gaussians import Gaussians
 from recon.initialise import InitialiseConfig, initialise
+from recon.methods.priors.stereo import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.methods.shifted_camera import ShiftedCamera
 from recon.methods.table import METHODS, MethodConfig, make_recipe
@@ -42,7 +43,7 @@ def small(name: str, steps: int = 12) -> MethodConfig:
         config,
         initialise=replace(config.initialise, max_gaussians=300, border_spacing=6),
         fit=replace(config.fit, max_steps=steps),
-        prune=replace(config.prune, every=5, min_opacity=0.19),
+        prune=replace(config.prune, every=5, min_opacity=0.95 * config.initialise.opacity),
         grow=EAGER,
     )
 
@@ -225,6 +226,62 @@ def test_hooks_are_called_in_every_step_with_what_they_may_know(train: Truth):
     with torch.no_grad():
         pose = train.views.cameras.camera_from_world[moment.index]
         assert moment.render_from(pose).alpha.mean() > 1.2 * moment.rendering.alpha.mean()
+
+
+@dataclass(frozen=True)
+class Marks(Regulariser):
+    """Remembers where each Gaussian began, and lets every second one step ten times as far."""
+
+    def traits(self, gaussians: Gaussians, views: Views, stereo: StereoPrior) -> dict[str, Tensor]:
+        return {"start": gaussians.means.detach().clone()}
+
+    def rate_factors(self, moment: Moment) -> dict[str, Tensor]:
+        return {"means": far_or_near(len(moment.gaussians)), "sh0": torch.zeros(len(moment.gaussians))}
+
+
+def far_or_near(count: int) -> Tensor:
+    return torch.tensor([1.0, 10.0]).repeat(count)[:count]
+
+
+def test_a_trait_stays_with_its_gaussian_when_others_are_pruned(train: Truth):
+    config = small("recon")
+    config = replace(config, fit=replace(config.fit, rates=RatesConfig(means=0.0)))
+    state, recipe = make_state(train, config), make_recipe(config, train.views, train.stereo)
+    before = len(state.gaussians)
+    recipe = replace(recipe, regularisers={**recipe.regularisers, "marks": Marks()})
+    list(make_steps(train, state, recipe, config))
+    assert 0 < len(state.gaussians) < before
+    assert torch.equal(recipe.strategy.state["start"], state.gaussians.means)
+
+
+def test_grown_gaussians_inherit_traits_and_a_restored_fit_keeps_them(train: Truth):
+    config = small("3dgs")
+    state, recipe = make_state(train, config), make_recipe(config, train.views, train.stereo)
+    recipe = replace(recipe, regularisers={"marks": Marks()})
+    started = {tuple(mean) for mean in state.gaussians.means.tolist()}
+    for step in make_steps(train, state, recipe, config):
+        if step.step == 7:
+            break
+    grown = len(state.gaussians)
+    assert grown > len(started)
+    state, fresh = saved_and_restored(state, recipe, config, train)
+    list(make_steps(train, state, replace(fresh, regularisers={"marks": Marks()}), config))
+    starts = fresh.strategy.state["start"]
+    assert len(starts) == len(state.gaussians) >= grown
+    assert {tuple(start) for start in starts.tolist()} <= started
+
+
+def test_rate_factors_are_learning_rates_of_single_gaussians(train: Truth):
+    config = small("3dgs", steps=1)
+    plain, marked = make_state(train, config), make_state(train, config)
+    before = values(plain.gaussians)
+    for state, regularisers in ((plain, {}), (marked, {"marks": Marks()})):
+        list(make_steps(train, state, Recipe(regularisers, Prune(PruneConfig(every=0))), config))
+    step, scaled = (state.gaussians.means.detach() - before["means"] for state in (plain, marked))
+    assert step.abs().max() > 0
+    torch.testing.assert_close(scaled, step * far_or_near(len(step))[:, None], atol=1e-6, rtol=1e-3)
+    assert torch.equal(marked.gaussians.sh0, before["sh0"])
+    assert torch.equal(marked.gaussians.quats, plain.gaussians.quats)
 
 
 def test_harmonics_wait_for_their_share_of_the_fit(train: Truth):

@@ -30,5 +30,10 @@ PUBLISHED = {
         "SparseNeRF, Wang et al., ICCV 2023", "19.86 / .624 / .328", "no points: a radiance field"
     ),
     "fsgs": Published("FSGS, Zhu et al., ECCV 2024", "20.31 / .652 / .288", "COLMAP-MVS points"),
+    "coherent": Published(
+        "CoherentGS, Paliwal et al., ECCV 2024",
+        "20.33 / .725 / .180",
+        "depth and flow of networks; a protocol of its own",
+    ),
 }
 """By name of the method."""

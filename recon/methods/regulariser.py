@@ -1,7 +1,8 @@
 """The hooks through which a method acts on the loop: it calls all of them and reads no method's name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -32,10 +33,17 @@ class Moment:
     """Draws the undisturbed Gaussians from another pose with the same intrinsics."""
     generator: torch.Generator
     """Random numbers of this step, on the device of the Gaussians."""
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    """The state of the strategy, in which lies what `Regulariser.traits` gave, a row for each Gaussian."""
 
 
 class Regulariser:
     """Hooks with neutral defaults; a regulariser overrides those it needs and keeps no state."""
+
+    def traits(self, gaussians: Gaussians, views: Views, stereo: StereoPrior) -> dict[str, Tensor]:
+        """Values with one row a Gaussian, asked for before the first step. They follow the Gaussians through
+        growing, pruning and checkpoints."""
+        return {}
 
     def opacities(
         self, opacities: Float[Tensor, " g"], progress: float, generator: torch.Generator
@@ -46,6 +54,10 @@ class Regulariser:
     def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
         """A weighed term to add to the loss, or None in a step without one."""
         return None
+
+    def rate_factors(self, moment: Moment) -> dict[str, Float[Tensor, " g"]]:
+        """Raw parameter -> what the learning rate of each Gaussian is multiplied with."""
+        return {}
 
     def after_step(self, moment: Moment) -> None:
         """Changes to the Gaussians' values after the optimiser's step, without gradient."""

@@ -12,10 +12,13 @@ from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
 from recon.initialise import InitialiseConfig
+from recon.methods.coherence import Coherence, CoherenceConfig
+from recon.methods.confidence_rates import ConfidenceRates, ConfidenceRatesConfig
 from recon.methods.depth_correlation import DepthCorrelation, DepthCorrelationConfig
 from recon.methods.depth_ranking import DepthRanking, DepthRankingConfig
 from recon.methods.dropout import Dropout, DropoutConfig
 from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
+from recon.methods.opacity_noise import OpacityNoise, OpacityNoiseConfig
 from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo import StereoConfig, StereoPrior, baselines
 from recon.methods.pseudo_views import nearest_partners
@@ -40,6 +43,9 @@ class MethodConfig:
     stereo_depth: StereoDepthConfig = field(default_factory=StereoDepthConfig)
     depth_ranking: DepthRankingConfig = field(default_factory=DepthRankingConfig)
     depth_correlation: DepthCorrelationConfig = field(default_factory=DepthCorrelationConfig)
+    coherence: CoherenceConfig = field(default_factory=CoherenceConfig)
+    opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
+    confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
     densify: Literal["prune", "grow"] = "prune"
     """Whether Gaussians are only removed when faded, or also grown as 3DGS does."""
     prune: PruneConfig = field(default_factory=PruneConfig)
@@ -88,30 +94,47 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
         "3dgs with depth correlation at train and pseudo views, to stereo depth instead of a network's.",
         replace(PLAIN, depth_correlation=DepthCorrelationConfig(weight=0.05, pseudo_weight=0.5)),
     ),
+    "coherent": (
+        "3dgs with groups of Gaussians that move as one, and flow from stereo's matches; no growing.",
+        replace(
+            PLAIN,
+            coherence=CoherenceConfig(group_weight=1.0, variation_weight=1.0, flow_weight=1.0),
+            # The paper has one Gaussian a pixel from first to last.
+            densify="prune",
+        ),
+    ),
 }
 """Name -> (what it is, its values)."""
 
 
 def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
     """The regularisers and the strategy that a configuration switches on, for one scene."""
-    baseline = float(baselines(views.cameras).max())
-    partners = nearest_partners(views.cameras)
-    ranking, correlation = config.depth_ranking, config.depth_correlation
-    parts: dict[str, tuple[bool, Regulariser]] = {
-        "dropout": (config.dropout.max_rate > 0, Dropout(config.dropout)),
-        "stereo_depth": (config.stereo_depth.weight > 0, StereoDepth(config.stereo_depth)),
-        "depth_ranking": (
-            ranking.ranking_weight > 0 or ranking.continuity_weight > 0,
-            DepthRanking(ranking),
-        ),
-        "depth_correlation": (
-            correlation.weight > 0 or correlation.pseudo_weight > 0,
-            DepthCorrelation(correlation, partners),
-        ),
-        "shifted_camera": (config.shifted_camera.weight > 0, ShiftedCamera(config.shifted_camera, baseline)),
-        "opacity_decay": (config.opacity_decay.rate > 0, OpacityDecay(config.opacity_decay)),
-    }
     strategy: Strategy = Prune(config.prune)
     if config.densify == "grow":
         strategy = GrowAndPrune(config.grow, stereo.scale)
-    return Recipe({name: part for name, (on, part) in parts.items() if on}, strategy)
+    return Recipe(make_regularisers(config, views), strategy)
+
+
+def make_regularisers(config: MethodConfig, views: Views) -> dict[str, Regulariser]:
+    """The regularisers whose weights are above 0."""
+    baseline = float(baselines(views.cameras).max())
+    partners = nearest_partners(views.cameras)
+    ranking, correlation, coherence = config.depth_ranking, config.depth_correlation, config.coherence
+    parts: dict[str, tuple[float, Regulariser]] = {
+        "dropout": (config.dropout.max_rate, Dropout(config.dropout)),
+        "opacity_noise": (config.opacity_noise.deviation, OpacityNoise(config.opacity_noise)),
+        "confidence_rates": (config.confidence_rates.gain, ConfidenceRates(config.confidence_rates)),
+        "stereo_depth": (config.stereo_depth.weight, StereoDepth(config.stereo_depth)),
+        "depth_ranking": (ranking.ranking_weight + ranking.continuity_weight, DepthRanking(ranking)),
+        "depth_correlation": (
+            correlation.weight + correlation.pseudo_weight,
+            DepthCorrelation(correlation, partners),
+        ),
+        "coherence": (
+            coherence.group_weight + coherence.variation_weight + coherence.flow_weight,
+            Coherence(coherence, partners),
+        ),
+        "shifted_camera": (config.shifted_camera.weight, ShiftedCamera(config.shifted_camera, baseline)),
+        "opacity_decay": (config.opacity_decay.rate, OpacityDecay(config.opacity_decay)),
+    }
+    return {name: part for name, (weight, part) in parts.items() if weight > 0}
