@@ -1,4 +1,4 @@
-"""The command line: `recon train`, `view`, `bench`, `methods`, `doctor`."""
+"""The command line: `recon train`, `view`, `export`, `bench`, `methods`, `doctor`."""
 
 import argparse
 import logging
@@ -16,12 +16,14 @@ from rich.console import Console
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
+from recon.export.clean import CleanConfig
 from recon.files import DISK_FULL
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import METHODS, MethodConfig
 
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["auto", "cuda", "cpu", "reference"]
+FormatName = Literal["ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "cameras"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,28 @@ class View:
         from recon.commands import view
 
         view(self)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a scene for other programs: Gaussians, cameras."""
+
+    scene: tyro.conf.Positional[Path]
+    """Run folder or PLY file."""
+    format: tuple[FormatName, ...] = ("ply",)
+    """What to write; several may be named."""
+    output: Path | None = None
+    """Folder, or with one format a file; `exports` in the run, or beside the PLY, if not given."""
+    clean: CleanConfig = field(default_factory=CleanConfig)
+    keep_all: bool = False
+    """Leave out nothing."""
+    keep_frame: bool = False
+    """Keep the axes and the origin of the scene, instead of centring it and turning it upright."""
+
+    def run(self) -> None:
+        from recon.commands import export
+
+        export(self)
 
 
 @dataclass(frozen=True)
@@ -164,7 +188,7 @@ def _torch_lacks_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
-def parse(arguments: Sequence[str]) -> Train | View | Bench | Methods | Doctor:
+def parse(arguments: Sequence[str]) -> Train | View | Export | Bench | Methods | Doctor:
     """The command with its options. A method's values are the defaults of the options, so its name is read
     before everything else."""
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -178,6 +202,7 @@ def parse(arguments: Sequence[str]) -> Train | View | Bench | Methods | Doctor:
     commands = Union[  # noqa: UP007  # built at run time
         Annotated[train, tyro.conf.subcommand("train")],
         Annotated[View, tyro.conf.subcommand("view")],
+        Annotated[Export, tyro.conf.subcommand("export")],
         Annotated[bench, tyro.conf.subcommand("bench")],
         Annotated[Methods, tyro.conf.subcommand("methods")],
         Annotated[Doctor, tyro.conf.subcommand("doctor")],

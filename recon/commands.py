@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Column, Table
 
-from recon.cli import Bench, Train, View
+from recon.cli import Bench, Export, Train, View
 from recon.config import TrainConfig
 from recon.errors import MachineError
 from recon.events import Event, FitStarted, Step
@@ -50,6 +50,26 @@ def view(command: View) -> None:
     from recon.viewer import view as serve_scene
 
     serve_scene(command.scene, command.host, command.port)
+
+
+def export(command: Export) -> None:
+    """Writes a scene in other formats; says what was left out, what each format loses, how large it is."""
+    from recon.export.formats import FORMATS, export
+    from recon.export.source import load_source
+
+    console = Console()
+    source = load_source(command.scene, command.clean, command.keep_frame, command.keep_all)
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in source.removed.items() if count)
+    console.print(
+        f"{len(source.gaussians):,} Gaussians" + (f"; left out: {left_out}" if left_out else ""),
+        highlight=False,
+    )
+    home = command.scene if command.scene.is_dir() else command.scene.parent
+    paths = export(source, command.format, command.output or home / "exports")
+    for name, path in zip(command.format, paths, strict=True):
+        loss = f"; loses {FORMATS[name].loses}" if FORMATS[name].loses else ""
+        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "folder"
+        console.print(f"{path}: {size}{loss}", highlight=False, soft_wrap=True)
 
 
 def bench(command: Bench) -> None:

@@ -50,7 +50,7 @@ def test_help_shows_every_option(command, flags):
 def test_help_lists_the_commands():
     outcome = call_recon("--help")
     assert outcome.code == 0
-    for command in ("train", "view", "bench", "methods", "doctor"):
+    for command in ("train", "view", "export", "bench", "methods", "doctor"):
         assert re.search(rf"^\W*{command}\s+[A-Z]", outcome.out, re.MULTILINE), command
 
 

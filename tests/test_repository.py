@@ -92,7 +92,7 @@ def test_the_command_line_understands_what_make_demo_and_the_readme_say():
     said = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     said += (ROOT / "README.md").read_text()
     commands = re.findall(r"(?:^ *|`)\.venv/bin/recon ([^`#\n]+)", said, flags=re.M)
-    assert {command.split()[0] for command in commands} == {"train", "view"}
+    assert {command.split()[0] for command in commands} == {"train", "view", "export"}
     for command in commands:
         parse(shlex.split(command))
 

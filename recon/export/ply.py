@@ -1,23 +1,19 @@
-"""What leaves the program: Gaussians as Inria's 3DGS lays out a PLY, cameras as nerfstudio's transforms.json.
+"""PLY as Inria's 3DGS lays it out: the format that every program for Gaussians reads.
 
 gsplat's exporter is not used: it leaves out the normals that readers of fixed-size records expect, and one
 non-finite opacity makes it drop every Gaussian (1.5.3).
 """
 
-import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image
 
 from recon.errors import InputError
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
-from recon.scene import Cameras, Views
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +41,7 @@ def write_ply(path: Path, gaussians: Gaussians) -> None:
 
     Gaussians with a value that is not finite, or without a rotation, are left out.
     """
-    kept = _finite(gaussians)
+    kept = finite(gaussians)
     columns = {
         "means": kept.means,
         "normals": torch.zeros_like(kept.means),
@@ -95,48 +91,7 @@ def read_ply(path: Path) -> Gaussians:
         sh0=columns(*_numbered("f_dc", 3))[:, None],
         shN=rest_columns.reshape(count, 3, rest // 3).transpose(1, 2).contiguous(),
     )
-    return _finite(gaussians)
-
-
-def write_views(folder: Path, views: Views) -> None:
-    """Write the views as a nerfstudio data set: `images/` holds the photos as they are fitted, without
-    distortion, as 8-bit PNG; transforms.json beside it their cameras."""
-    photos = [folder / "images" / name for name in _png_names(views.names)]
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    for path, image in zip(photos, views.images, strict=True):
-        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        with atomic_file(path) as file:
-            Image.fromarray(pixels).save(file, "PNG")
-    write_transforms(folder / "transforms.json", views.cameras, photos)
-
-
-def write_transforms(path: Path, cameras: Cameras, photos: Sequence[Path]) -> None:
-    """Write the cameras as nerfstudio's transforms.json, one frame a photo: OpenGL axes (x right, y up, z
-    backward) and intrinsics in pixels, which are those of the photo's file.
-
-    Readers look for photos inside the folder of `path` alone; others are refused with a ValueError.
-    """
-    world_from_camera = torch.linalg.inv(cameras.camera_from_world.detach().cpu().double())
-    world_from_opengl = world_from_camera * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
-    frames = []
-    for photo, pose, K, (width, height) in zip(
-        photos, world_from_opengl.tolist(), cameras.Ks.tolist(), cameras.sizes, strict=True
-    ):
-        frames.append(
-            {
-                "file_path": photo.relative_to(path.parent).as_posix(),
-                "w": width,
-                "h": height,
-                "fl_x": K[0][0],
-                "fl_y": K[1][1],
-                "cx": K[0][2],
-                "cy": K[1][2],
-                "transform_matrix": pose,
-            }
-        )
-    text = json.dumps({"camera_model": "OPENCV", "frames": frames}, indent=2, allow_nan=False)
-    with atomic_file(path) as file:
-        file.write(text.encode())
+    return finite(gaussians)
 
 
 def property_names(rest: int) -> list[str]:
@@ -145,18 +100,11 @@ def property_names(rest: int) -> list[str]:
     return [*names, "opacity", *_numbered("scale", 3), *_numbered("rot", 4)]
 
 
-def _png_names(names: Sequence[str]) -> list[str]:
-    """A file name for each photo's name, its extension replaced unless two photos differ in it alone."""
-    flat = [name.replace("/", "_") for name in names]
-    replaced = [Path(name).with_suffix(".png").name for name in flat]
-    return replaced if len(set(replaced)) == len(flat) else [f"{name}.png" for name in flat]
-
-
 def _numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}_{i}" for i in range(count)]
 
 
-def _finite(gaussians: Gaussians) -> Gaussians:
+def finite(gaussians: Gaussians) -> Gaussians:
     """Those Gaussians that can be drawn: all values finite, the quaternion not zero."""
     keep = gaussians.quats.norm(dim=-1) > 0
     for value in gaussians.parameters():

@@ -1,0 +1,88 @@
+"""The formats by name: what each is for, what it loses, what writes it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recon.errors import InputError
+from recon.export.cameras import points_from_gaussians, write_cameras
+from recon.export.compressed_ply import write_compressed_ply
+from recon.export.gltf import write_glb
+from recon.export.ply import write_ply
+from recon.export.sog import write_sog
+from recon.export.source import Source
+from recon.export.splat import write_splat
+from recon.export.spz import write_spz
+from recon.files import writing
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way for a scene to leave the program."""
+
+    name: str
+    """Of the file or the folder, if the user gives none."""
+    write: Callable[[Path, Source], None]
+    loses: str = ""
+    """What the format cannot hold, or holds less exactly; empty if nothing."""
+
+
+def _cameras(path: Path, source: Source) -> None:
+    if source.views is None:
+        raise InputError("A PLY alone has no cameras; give the folder of a run to export them.")
+    write_cameras(path, source.views, points_from_gaussians(source.gaussians))
+
+
+FORMATS: dict[str, Format] = {
+    "ply": Format("scene.ply", lambda path, source: write_ply(path, source.gaussians)),
+    "compressed-ply": Format(
+        "scene.compressed.ply",
+        lambda path, source: write_compressed_ply(path, source.gaussians),
+        "positions to 1/1024 of a block of 256 neighbours, colours to 8 bits",
+    ),
+    "spz": Format(
+        "scene.spz",
+        lambda path, source: write_spz(path, source.gaussians, 4),
+        "sizes to 6 %, colours to 8 bits",
+    ),
+    "spz-v3": Format(
+        "scene.v3.spz",
+        lambda path, source: write_spz(path, source.gaussians, 3),
+        "sizes to 6 %, colours to 8 bits",
+    ),
+    "sog": Format(
+        "scene.sog",
+        lambda path, source: write_sog(path, source.gaussians),
+        "sizes and colours from 256 values, view dependence from a palette",
+    ),
+    "splat": Format(
+        "scene.splat",
+        lambda path, source: write_splat(path, source.gaussians),
+        "view dependence: each Gaussian has one colour from everywhere",
+    ),
+    "glb": Format("scene.glb", lambda path, source: write_glb(path, source.gaussians)),
+    "cameras": Format("cameras", _cameras),
+}
+
+
+def export(source: Source, names: Sequence[str], output: Path) -> list[Path]:
+    """Writes the scene in each of the formats and returns where: into the folder `output`, or, for a single
+    format, as the file `output` if it has the format's ending."""
+    paths = [_place(output, name, alone=len(names) == 1) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        FORMATS[name].write(path, source)
+    return paths
+
+
+def _place(output: Path, name: str, alone: bool) -> Path:
+    """Raises InputError for a file name of another format."""
+    ending = Path(FORMATS[name].name).suffix
+    if not output.suffix or output.is_dir():
+        return output / FORMATS[name].name
+    if not alone or output.suffix != ending:
+        raise InputError(
+            f"--output {output} is no place for {name}; name a folder, or one format and a file *{ending}."
+        )
+    return output

@@ -1,0 +1,91 @@
+"""What is exported: the Gaussians of a run or of a PLY, cleaned, in the frame of the exports."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from recon.checkpoint import load_tensors
+from recon.datasets import DataConfig, load
+from recon.errors import InputError
+from recon.export.clean import CleanConfig, clean
+from recon.export.frame import export_from_world, move_cameras, move_gaussians
+from recon.export.ply import finite, read_ply
+from recon.gaussians import Gaussians
+from recon.methods.priors.stereo import StereoPrior
+from recon.run_folder import RunFolder
+from recon.scene import Cameras, Views
+from recon.trainer import near_plane
+
+ANY_SIZE = 1 << 20
+"""The photos of a run are read as large as they are."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scene that is about to leave the program."""
+
+    gaussians: Gaussians
+    views: Views | None
+    """The photos that were fitted; None for a PLY alone."""
+    near: float
+    """Distance from a camera, world units, within which nothing is drawn."""
+    removed: dict[str, int]
+    """Gaussians left out, by reason."""
+
+    @property
+    def cameras(self) -> Cameras:
+        """Of the photos; none for a PLY alone."""
+        return self.views.cameras if self.views is not None else no_cameras()
+
+    def to(self, device: torch.device) -> "Source":
+        """The same scene on `device`."""
+        views = self.views if self.views is None else self.views.to(device)
+        return replace(self, gaussians=self.gaussians.to(device), views=views)
+
+
+def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_all: bool = False) -> Source:
+    """The scene of a run folder or a PLY file: cleaned unless `keep_all`, moved unless `keep_frame`.
+
+    Raises InputError if there is no scene at `path`, or none is left."""
+    gaussians, views, near = read_scene(path)
+    removed = {}
+    cameras = views.cameras if views is not None else no_cameras()
+    gaussians = finite(gaussians)
+    if not keep_all:
+        gaussians, removed = clean(gaussians, cameras, near, config)
+    if not len(gaussians):
+        raise InputError(f"{path} has no Gaussian that could be drawn; nothing is left to export.")
+    if not keep_frame:
+        rigid = export_from_world(gaussians, cameras)
+        gaussians = move_gaussians(gaussians, rigid)
+        views = views and replace(views, cameras=move_cameras(views.cameras, rigid))
+    return Source(gaussians, views, near, removed)
+
+
+def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
+    """Gaussians, photos and near plane as they lie on disk; a PLY has no photos and no near plane."""
+    if not path.is_dir():
+        return read_ply(path), None, 0.0
+    run = RunFolder(path)
+    if not run.point_cloud.is_file():
+        raise InputError(f"{path} holds no point_cloud.ply; give the folder of a finished run, or a PLY.")
+    gaussians = read_ply(run.point_cloud)
+    if not (path / "transforms.json").is_file():
+        return gaussians, None, 0.0
+    views = load(DataConfig(path, layout="nerfstudio", max_size=ANY_SIZE)).train
+    assert isinstance(views, Views), "a transforms.json gives cameras"
+    return gaussians, views, _near(run)
+
+
+def _near(run: RunFolder) -> float:
+    """The near plane of the fit."""
+    if not run.stereo.is_file():
+        return 0.0
+    metadata = load_tensors(run.stereo, torch.device("cpu"))[1]
+    return near_plane(StereoPrior((), (), (), tuple(metadata["depth_range"])))
+
+
+def no_cameras() -> Cameras:
+    """Cameras of a scene without photos."""
+    return Cameras(torch.zeros(0, 4, 4), torch.zeros(0, 3, 3), ())

@@ -1,0 +1,117 @@
+"""`recon export`: what it writes, what it says, what it refuses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from commands import QUICK, assert_refused, call_recon, save_posed_scene
+from export_scenes import cloud
+from PIL import Image
+
+from recon.cli import FormatName
+from recon.datasets import DataConfig, load
+from recon.export import read_ply, write_ply
+from recon.export.formats import FORMATS
+from recon.export.source import read_scene
+from recon.scene import Views
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("export")
+    photos = save_posed_scene(folder / "photos")
+    assert call_recon("train", photos, *QUICK, "--output", folder / "run").code == 0
+    yield folder / "run"
+
+
+def test_the_command_line_knows_every_format_of_the_table():
+    assert set(get_args(FormatName)) == set(FORMATS)
+
+
+def test_a_run_is_written_in_every_format_it_was_asked_for(run: Path):
+    names = ["ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "cameras"]
+    outcome = call_recon("export", run, "--format", *names)
+    assert outcome.code == 0, outcome.err
+    for name in names:
+        written = run / "exports" / FORMATS[name].name
+        assert written.exists()
+        assert str(written) in outcome.out
+    assert "splat: " in outcome.out and "loses view dependence" in outcome.out
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path):
+    gaussians = cloud(50)
+    with torch.no_grad():
+        gaussians.logit_opacities[:3] = -9
+        gaussians.log_scales[10] = 3
+    write_ply(tmp_path / "cloud.ply", gaussians)
+    outcome = call_recon("export", tmp_path / "cloud.ply", "--output", tmp_path / "out.ply")
+    assert outcome.code == 0
+    assert "46 Gaussians; left out: 3 invisible, 1 oversized" in outcome.out
+    assert len(read_ply(tmp_path / "out.ply")) == 46
+    outcome = call_recon("export", tmp_path / "cloud.ply", "--keep-all", "--output", tmp_path)
+    assert len(read_ply(tmp_path / "scene.ply")) == 50
+
+
+def test_the_frame_can_be_kept(run: Path):
+    outcome = call_recon("export", run, "--keep-frame", "--keep-all", "--output", run / "kept.ply")
+    assert outcome.code == 0
+    before, after = read_ply(run / "point_cloud.ply"), read_ply(run / "kept.ply")
+    assert torch.equal(before.means, after.means)
+
+
+@pytest.mark.parametrize("layout", ["nerfstudio", "colmap"])
+def test_exported_cameras_see_the_exported_scene(run: Path, layout):
+    """Read by the readers of the data sets, which pycolmap and hand-made files hold to the formats."""
+    assert call_recon("export", run, "--format", "cameras", "--keep-frame").code == 0
+    read = load(DataConfig(run / "exports" / "cameras", layout=layout)).train
+    views = read_scene(run)[1]
+    assert isinstance(read, Views) and views is not None
+    assert read.names == views.names
+    torch.testing.assert_close(
+        read.cameras.camera_from_world, views.cameras.camera_from_world, atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(read.cameras.Ks, views.cameras.Ks)
+    for a, b in zip(read.images, views.images, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_points_of_the_colmap_model_are_the_gaussians(run: Path):
+    import pycolmap
+
+    assert call_recon("export", run, "--format", "ply", "cameras").code == 0
+    model = pycolmap.Reconstruction(run / "exports" / "cameras" / "sparse" / "0")
+    means = read_ply(run / "exports" / "scene.ply").means.detach().double()
+    points = torch.stack([torch.from_numpy(point.xyz) for point in model.points3D.values()])
+    assert len(points) == len(means)
+    assert torch.cdist(points, means).min(dim=1).values.max() < 1e-6
+
+
+def test_no_place_and_no_path_leaves_with_a_file(run: Path):
+    assert call_recon("export", run, "--format", *(set(FORMATS) & {"glb", "sog", "cameras", "ply"})).code == 0
+    for path in (run / "exports").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert str(run).encode() not in content and b"/tmp/" not in content and b"/home" not in content
+        if path.suffix == ".png":
+            with Image.open(path) as photo:
+                assert not photo.getexif() and not photo.info
+
+
+def test_what_cannot_be_exported_is_refused_in_one_sentence(run: Path, tmp_path: Path):
+    write_ply(tmp_path / "cloud.ply", cloud(5))
+    assert_refused(call_recon("export", tmp_path), 2, "point_cloud.ply", "finished run")
+    assert_refused(call_recon("export", tmp_path / "no.ply"), 2, "no.ply")
+    assert_refused(call_recon("export", tmp_path / "cloud.ply", "--format", "cameras"), 2, "no cameras")
+    assert_refused(call_recon("export", run, "--format", "spz", "--output", tmp_path / "a.ply"), 2, "*.spz")
+    assert_refused(
+        call_recon("export", run, "--format", "spz", "ply", "--output", tmp_path / "a.ply"), 2, "folder"
+    )
+    faint = cloud(5)
+    with torch.no_grad():
+        faint.logit_opacities.fill_(-20)
+    write_ply(tmp_path / "faint.ply", faint)
+    assert_refused(call_recon("export", tmp_path / "faint.ply"), 2, "nothing is left")
+    assert not [path for path in (tmp_path / "exports").rglob("*") if path.is_file()]
