@@ -12,7 +12,7 @@ from recon import datasets
 from recon.datasets import DataConfig
 from recon.datasets.files import read_json
 from recon.datasets.nerfstudio import frames_of, pose_of
-from recon.datasets.photo_file import fit_size, read_photo
+from recon.datasets.photo_file import read_photo
 from recon.datasets.posed import Shot, read_views
 from recon.datasets.undistort import Lens
 from recon.errors import InputError
@@ -41,6 +41,14 @@ def load(name: str, data: Path, views: int | None, max_size: int = 512) -> Scene
         raise InputError(f"There is no development scene {name}; choose one of {', '.join(SCENES)}.")
     scene = SCENES[name]
     return scene.read(data, views or scene.views, max_size)
+
+
+def with_object_masks(name: str, views: Views) -> Views:
+    """Held-out views with the masks within which the scene is measured: the object in scan24, else none."""
+    if name != "scan24":
+        return replace(views, masks=(None,) * len(views))
+    masks = tuple(_object(path, size) for path, size in zip(views.paths, views.sizes, strict=True))
+    return replace(views, masks=masks)
 
 
 def load_all(name: str, data: Path, max_size: int) -> Views:
@@ -96,18 +104,14 @@ def _yard(data: Path, views: int | None, max_size: int) -> Scene:
 
 
 def _scan24(data: Path, views: int | None, max_size: int) -> Scene:
-    """DTU at 400x300; test photos carry their object masks."""
+    """DTU at 400x300."""
     folder = data / "dtu"
     ids = [i for i in range(49) if i not in DTU_EXCLUDED]
     train = ids if views is None else sorted(DTU_TRAIN[:views])
     test = [] if views is None else [i for i in ids if i not in DTU_TRAIN]
-    parts = []
-    for part in (train, test):
-        shots = [_dtu_shot(folder, index) for index in part]
-        config = DataConfig(folder, max_size=max_size)
-        parts.append(read_views(shots, [shot.path.name for shot in shots], config))
-    masks = tuple(_dtu_mask(folder / "idrmasks" / "scan24" / f"{index:03d}.png", max_size) for index in test)
-    return Scene(parts[0], replace(parts[1], masks=masks))
+    config = DataConfig(folder, max_size=max_size)
+    shots = [[_dtu_shot(folder, index) for index in part] for part in (train, test)]
+    return Scene(*(read_views(part, [shot.path.name for shot in part], config) for part in shots))
 
 
 def _dtu_shot(folder: Path, index: int) -> Shot:
@@ -123,10 +127,12 @@ def _dtu_shot(folder: Path, index: int) -> Shot:
     return Shot(photo, pose, Lens((1600, 1200), K), source)
 
 
-def _dtu_mask(path: Path, max_size: int) -> torch.Tensor:
-    """(h, w) bool: white is the object; the nearest pixel, as RegNeRF reduces it."""
-    white = (read_photo(path, 1600).image == 1).all(-1).numpy().astype(np.uint8)
-    size = fit_size((400, 300), max_size)
+def _object(path: Path, size: tuple[int, int]) -> torch.Tensor:
+    """(h, w) bool, true on the object of a DTU photo at `size` (width, height), read from its mask file."""
+    scene, index = path.parent, int(path.name.split("_")[1]) - 1
+    mask = scene.parents[1] / "idrmasks" / scene.name / f"{index:03d}.png"
+    white = (read_photo(mask, 1600).image == 1).all(-1).numpy().astype(np.uint8)
+    # The nearest pixel, as RegNeRF reduces it.
     return torch.from_numpy(cv2.resize(white, size, interpolation=cv2.INTER_NEAREST) > 0)
 
 
