@@ -1,0 +1,117 @@
+"""Solves the cameras of photo sets whose cameras are known, and prints how far off they are.
+
+    python scripts/bench_poses.py --data ../shared/data                       # every set: half an hour
+    python scripts/bench_poses.py --data ../shared/data --sets fountain/3 vase
+
+A line a set: photos placed; mean and largest relative rotation error and mean direction error of the pairs
+in degrees; RRA and RTA at 5 and 15 degrees and AUC@30 in per cent of all pairs; ATE and the worst centre in
+per cent of the camera extent; the largest focal length error in per cent; seconds. `--output` keeps the
+numbers as JSON, a line a set.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from pose_sets import PoseSet, sets
+
+from recon.datasets.photo_file import read_photo
+from recon.errors import InputError
+from recon.methods.priors.poses import PosesConfig, SolvedCameras, solve_cameras
+from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
+from recon.scene import Photos
+
+COLUMNS = (
+    "set photos rot rot_max dir RRA5 RTA5 RRA15 RTA15 AUC30 ATE centre focal seconds".split()
+)  # fmt: skip
+
+
+def photos_of(chosen: PoseSet, max_size: int) -> Photos:
+    """The set's photos, without what EXIF says of the lens unless the set allows it."""
+    read = [read_photo(path, max_size) for path in chosen.paths]
+    return Photos(
+        images=tuple(photo.image for photo in read),
+        names=tuple(path.name for path in chosen.paths),
+        masks=tuple(photo.mask for photo in read),
+        paths=chosen.paths,
+        focal_priors=tuple(photo.focal_prior if chosen.exif else None for photo in read),
+    )
+
+
+def measure(chosen: PoseSet, config: PosesConfig) -> dict[str, object]:
+    """The line of a set."""
+    photos = photos_of(chosen, 512)
+    start = time.perf_counter()
+    try:
+        solved = solve_cameras(photos, config)
+    except InputError as error:
+        seconds = time.perf_counter() - start
+        said = {"error": str(error), "as_wanted": bool(chosen.refused and chosen.refused in str(error))}
+        return {"set": chosen.name, "photos": f"0/{len(photos)}", **said, "seconds": round(seconds, 1)}
+    seconds = time.perf_counter() - start
+    line: dict[str, object] = {"set": chosen.name, "photos": f"{len(solved.registered)}/{len(photos)}"}
+    line |= _errors(chosen, solved)
+    line |= {"seconds": round(seconds, 1), "thorough": solved.thorough, "left_out": solved.unregistered}
+    if chosen.strangers or chosen.refused:
+        line["as_wanted"] = not chosen.refused and solved.unregistered == chosen.strangers
+    return line
+
+
+def _errors(chosen: PoseSet, solved: SolvedCameras) -> dict[str, float]:
+    if chosen.poses is None or len(solved.registered) < 2:
+        return {}
+    measured = pose_accuracy(
+        solved.cameras.camera_from_world, torch.from_numpy(chosen.poses), solved.registered
+    )
+    errors = {
+        "rot": measured.rotation.mean().item(),
+        "rot_max": measured.rotation.max().item(),
+        "dir": measured.direction.mean().item(),
+        **{f"RRA{limit}": 100 * measured.rra(float(limit)) for limit in (5, 15)},
+        **{f"RTA{limit}": 100 * measured.rta(float(limit)) for limit in (5, 15)},
+        "AUC30": 100 * measured.auc(),
+        "ATE": 100 * measured.ate,
+        "centre": 100 * measured.worst_centre,
+    }
+    if chosen.focal is not None:
+        focals = torch.tensor([chosen.focal * max(size) for size in solved.cameras.sizes])
+        errors["focal"] = 100 * focal_error(solved.cameras.Ks, focals)
+    return {key: round(value, 3) for key, value in errors.items()}
+
+
+def lines(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """One at a time, as they are solved."""
+    config = PosesConfig(max_size=options.max_size)
+    for chosen in sets(options.data, options.rendered):
+        if not options.sets or any(chosen.name.startswith(name) for name in options.sets):
+            yield measure(chosen, config)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with strecha, llff, fox, vase and so on"
+    )
+    parser.add_argument(
+        "--rendered", type=Path, default=Path("build/pose_scenes"), help="drawn once, then read"
+    )
+    parser.add_argument("--sets", nargs="*", default=[], help="first letters of the sets' names")
+    parser.add_argument("--max-size", type=int, default=PosesConfig().max_size)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
+    for line in lines(options):
+        print("| " + " | ".join(str(line.get(column, "")) for column in COLUMNS) + " |", flush=True)
+        for note in ("error", "left_out", "as_wanted"):
+            if line.get(note) not in (None, ()):
+                print(f"    {note}: {line[note]}", flush=True)
+        if options.output:
+            with options.output.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
