@@ -19,25 +19,45 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def save_checkpoint(path: Path, state: FitState, recipe: Recipe) -> None:
-    """Write Gaussians, optimisers and the strategy's statistics; random numbers need no state (see `fit`)."""
+    """Write Gaussians, optimisers and the strategy's statistics, of the partner too if there is one; random
+    numbers need no state (see `fit`)."""
+    tensors = field_tensors(state, recipe)
+    if state.partner is not None and recipe.partner is not None:
+        partner = field_tensors(state.partner, recipe.partner)
+        tensors |= {f"partner.{name}": tensor for name, tensor in partner.items()}
+    save_tensors(path, tensors, {"step": state.step})
+
+
+def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torch.device) -> FitState:
+    """The state that `save_checkpoint` wrote, on `device`; also fills the statistics of the strategies."""
+    tensors, metadata = load_tensors(path, device)
+    step = int(metadata["step"])
+    state = field_from_tensors(tensors, rates, recipe, step)
+    if recipe.partner is not None:
+        state.partner = field_from_tensors(_group(tensors, "partner"), rates, recipe.partner, step)
+    return state
+
+
+def field_tensors(state: FitState, recipe: Recipe) -> dict[str, torch.Tensor]:
+    """Everything that a step changes of one field, by name."""
     tensors = {f"gaussians.{name}": p.detach() for name, p in state.gaussians.named_parameters()}
     for name, optimiser in state.optimisers.items():
         for moments in optimiser.state.values():
             tensors |= {f"optimisers.{name}.{key}": moments[key] for key in MOMENTS}
     strategy = recipe.strategy.state
-    tensors |= {f"strategy.{k}": v for k, v in strategy.items() if isinstance(v, torch.Tensor)}
-    save_tensors(path, tensors, {"step": state.step})
+    return tensors | {f"strategy.{k}": v for k, v in strategy.items() if isinstance(v, torch.Tensor)}
 
 
-def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torch.device) -> FitState:
-    """The state that `save_checkpoint` wrote, on `device`; also fills the statistics of the strategy."""
-    tensors, metadata = load_tensors(path, device)
+def field_from_tensors(
+    tensors: dict[str, torch.Tensor], rates: RatesConfig, recipe: Recipe, step: int
+) -> FitState:
+    """Inverse of `field_tensors`; what belongs to the strategy goes into the recipe's."""
     gaussians = Gaussians(**_group(tensors, "gaussians"))
     optimisers: Optimisers = make_optimisers(gaussians, rates)
     for name, parameter in gaussians.named_parameters():
         optimisers[name].state[parameter] = _group(tensors, f"optimisers.{name}")
     recipe.strategy.state.update(_group(tensors, "strategy"))
-    return FitState(gaussians, optimisers, int(metadata["step"]))
+    return FitState(gaussians, optimisers, step)
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from gsplat.strategy import DefaultStrategy
 from gsplat.strategy.ops import remove
+from jaxtyping import Bool
+from torch import Tensor
 
 from recon.gaussians import Gaussians
 from recon.rendering import Rendering
@@ -60,9 +62,16 @@ class Prune:
         if self.config.every == 0 or (step + 1) % self.config.every:
             return
         faded = gaussians.opacities.detach() < self.config.min_opacity
-        if bool(faded.any()):
-            with _GsplatNames(gaussians, optimisers) as (params, named):
-                remove(params, named, self.state, faded)
+        remove_gaussians(gaussians, optimisers, self.state, faded)
+
+
+def remove_gaussians(
+    gaussians: Gaussians, optimisers: Optimisers, state: dict[str, Any], which: Bool[Tensor, " g"]
+) -> None:
+    """Removes Gaussians from the scene, the optimisers and the state of the strategy."""
+    if bool(which.any()):
+        with _GsplatNames(gaussians, optimisers) as (params, named):
+            remove(params, named, state, which)
 
 
 @dataclass

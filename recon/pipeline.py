@@ -32,7 +32,7 @@ from recon.provenance import commit, machine, peak_memory_gb
 from recon.rendering import Engine, engine_name, render, synchronise
 from recon.run_folder import RunFolder, write_json
 from recon.scene import Scene, Views
-from recon.trainer import FitState, fit, make_optimisers, near_plane
+from recon.trainer import FitState, make_optimisers, near_plane
 
 Watch = Callable[[Event], None]
 
@@ -159,7 +159,7 @@ def fit_views(
             gaussians = initialise(views, stereo, config.initialise)
             state = FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
         watch(FitStarted(views, state.gaussians))
-        for step in fit(views, stereo, state, recipe, engine, config.fit):
+        for step in recipe.loop(views, stereo, state, recipe, engine, config.fit):
             if step.step % READ_EVERY == 0:
                 check_finite(step)
             watch(step)

@@ -1,6 +1,6 @@
 """The loop: fits Gaussians to the train views and yields after every step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -59,6 +59,8 @@ class FitState:
     optimisers: Optimisers
     step: int = 0
     """The next step to take."""
+    partner: "FitState | None" = None
+    """A second field that is fitted in step with this one, for loops that fit two."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Recipe:
 
     regularisers: dict[str, Regulariser]
     strategy: Strategy
+    loop: Callable[..., Iterator[Step]] = field(default_factory=lambda: fit)
+    """A function like `fit`, for methods that need another one."""
+    partner: "Recipe | None" = None
+    """Of the second field, for loops that fit two."""
 
 
 def fit(

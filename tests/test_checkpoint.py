@@ -13,7 +13,7 @@ from recon.errors import InputError
 from recon.initialise import initialise
 from recon.methods.table import METHODS, MethodConfig, make_recipe
 from recon.rendering.cpu import rasterize_cpu
-from recon.trainer import FitState, Recipe, fit, make_optimisers
+from recon.trainer import FitState, Recipe, make_optimisers
 
 CPU = torch.device("cpu")
 GROW = DefaultStrategy(refine_start_iter=1, refine_every=4, reset_every=1000, grow_grad2d=1e-6)
@@ -33,7 +33,7 @@ def fitted(truth: Truth, config: MethodConfig, steps: int) -> tuple[FitState, Re
     gaussians = initialise(truth.views, truth.stereo, config.initialise)
     state = FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
     recipe = make_recipe(config, truth.views, truth.stereo)
-    loop = fit(truth.views, truth.stereo, state, recipe, rasterize_cpu, config.fit)
+    loop = recipe.loop(truth.views, truth.stereo, state, recipe, rasterize_cpu, config.fit)
     for _ in range(steps):
         next(loop)
     return state, recipe

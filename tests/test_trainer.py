@@ -56,7 +56,7 @@ def make_state(truth: Truth, config: MethodConfig) -> FitState:
 def make_steps(
     truth: Truth, state: FitState, recipe: Recipe, config: MethodConfig, engine: Engine = rasterize_cpu
 ) -> Iterator:
-    return fit(truth.views, truth.stereo, state, recipe, engine, config.fit)
+    return recipe.loop(truth.views, truth.stereo, state, recipe, engine, config.fit)
 
 
 def values(gaussians: Gaussians) -> dict[str, Tensor]:
@@ -164,7 +164,11 @@ def saved_and_restored(
         optimiser.load_state_dict(copy.deepcopy(state.optimisers[name].state_dict()))
     restored = make_recipe(config, truth.views, truth.stereo)
     restored.strategy.state.update(copy.deepcopy(recipe.strategy.state))
-    return FitState(gaussians, optimisers, state.step), restored
+    partner = None
+    if state.partner is not None and recipe.partner is not None:
+        partner, its_recipe = saved_and_restored(state.partner, recipe.partner, config, truth)
+        restored = replace(restored, partner=its_recipe)
+    return FitState(gaussians, optimisers, state.step, partner), restored
 
 
 def test_pruning_and_growing_happened_in_these_fits(train: Truth):

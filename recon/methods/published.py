@@ -30,6 +30,7 @@ PUBLISHED = {
         "SparseNeRF, Wang et al., ICCV 2023", "19.86 / .624 / .328", "no points: a radiance field"
     ),
     "fsgs": Published("FSGS, Zhu et al., ECCV 2024", "20.31 / .652 / .288", "COLMAP-MVS points"),
+    "cor-gs": Published("CoR-GS, Zhang et al., ECCV 2024", "20.45 / .712 / .196", "COLMAP-MVS points"),
     "coherent": Published(
         "CoherentGS, Paliwal et al., ECCV 2024",
         "20.33 / .725 / .180",

@@ -12,6 +12,7 @@ from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
 from recon.initialise import InitialiseConfig
+from recon.methods.co_regularisation import CoRegularisationConfig, PairedFit
 from recon.methods.coherence import Coherence, CoherenceConfig
 from recon.methods.confidence_rates import ConfidenceRates, ConfidenceRatesConfig
 from recon.methods.depth_correlation import DepthCorrelation, DepthCorrelationConfig
@@ -44,6 +45,7 @@ class MethodConfig:
     depth_ranking: DepthRankingConfig = field(default_factory=DepthRankingConfig)
     depth_correlation: DepthCorrelationConfig = field(default_factory=DepthCorrelationConfig)
     coherence: CoherenceConfig = field(default_factory=CoherenceConfig)
+    co_regularisation: CoRegularisationConfig = field(default_factory=CoRegularisationConfig)
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
     densify: Literal["prune", "grow"] = "prune"
@@ -103,16 +105,29 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
             densify="prune",
         ),
     ),
+    "cor-gs": (
+        "3dgs twice, side by side: pictures between the photos and places of Gaussians must agree.",
+        replace(PLAIN, co_regularisation=CoRegularisationConfig(weight=1.0)),
+    ),
 }
 """Name -> (what it is, its values)."""
 
 
 def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
-    """The regularisers and the strategy that a configuration switches on, for one scene."""
-    strategy: Strategy = Prune(config.prune)
+    """The regularisers, the strategy and the loop that a configuration asks for, for one scene."""
+    recipe = Recipe(make_regularisers(config, views), make_strategy(config, stereo))
+    if config.co_regularisation.weight > 0:
+        loop = PairedFit(config.co_regularisation, nearest_partners(views.cameras))
+        partner = Recipe(recipe.regularisers, make_strategy(config, stereo))
+        return replace(recipe, loop=loop, partner=partner)
+    return recipe
+
+
+def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:
+    """What changes the number of one field's Gaussians."""
     if config.densify == "grow":
-        strategy = GrowAndPrune(config.grow, stereo.scale)
-    return Recipe(make_regularisers(config, views), strategy)
+        return GrowAndPrune(config.grow, stereo.scale)
+    return Prune(config.prune)
 
 
 def make_regularisers(config: MethodConfig, views: Views) -> dict[str, Regulariser]:

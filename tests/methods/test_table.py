@@ -15,6 +15,7 @@ PARTS = {
     "sparsenerf": {"depth_ranking"},
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
+    "cor-gs": set(),
     "recon": {"dropout", "stereo_depth", "depth_ranking", "shifted_camera", "opacity_decay"},
 }
 """The regularisers of each method."""
@@ -33,7 +34,8 @@ def test_a_method_switches_on_its_own_parts_alone(small_truth: Truth, name: str)
 def test_a_method_of_the_literature_is_3dgs_without_its_parts(small_truth: Truth, name: str):
     config, plain = METHODS[name][1], METHODS["3dgs"][1]
     assert config != plain
-    without = replace(config, **{part: getattr(plain, part) for part in PARTS[name]})
+    parts = PARTS[name] | ({"co_regularisation"} if name == "cor-gs" else set())
+    without = replace(config, **{part: getattr(plain, part) for part in parts})
     assert replace(without, initialise=plain.initialise, densify="grow") == plain
 
 
