@@ -24,6 +24,18 @@ from recon.methods.table import METHODS, MethodConfig
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["auto", "cuda", "cpu", "reference"]
 FormatName = Literal["ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "cameras"]
+ProtocolName = Literal[
+    "llff",
+    "dtu",
+    "blender",
+    "blender-3dgs",
+    "mipnerf360",
+    "mipnerf360-truncated",
+    "tanks",
+    "spare",
+    "spare-test",
+    "spare-dtu",
+]
 
 
 @dataclass(frozen=True)
@@ -101,24 +113,35 @@ class Export:
 class Bench:
     """Measure methods by a protocol of the literature: one JSON a task, and a table."""
 
-    protocol: tyro.conf.Positional[Literal["llff"]]
-    """llff: forward-facing scenes at 504x378; every 8th photo is measured, the train views are spread evenly
-    over the rest."""
-    data: Path
+    protocol: tyro.conf.Positional[ProtocolName] = "llff"
+    """What is fitted and measured, and how; --list describes them."""
+    data: Path | None = None
     """Folder that holds one folder a scene."""
+    list: bool = False
+    """Only print the protocols."""
+    split: Path | None = None
+    """SpaRe's split file; if not given, those in the data folder."""
     parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
     method: tuple[str, ...] = ("recon",)
     """Methods to measure; options below apply on top of the first."""
     scenes: tuple[str, ...] = ()
     """Scenes to measure; all in the folder if not given."""
-    views: tuple[int, ...] = (3,)
-    """Numbers of train views."""
+    views: tuple[int, ...] = ()
+    """Numbers of train views; the fewest of the protocol if not given."""
     seeds: int = 1
     """Repetitions, with seeds 0, 1, ..."""
     output: Path = Path("runs/bench")
     """Folder of the results; what lies there already is not measured again."""
-    lpips: Literal["vgg", "alex", "none"] = "vgg"
+    max_size: int | None = None
+    """Longer side of the fitted photos, where they are to be smaller than the measured ones."""
+    lpips: Literal["protocol", "vgg", "alex", "none"] = "protocol"
     """Backbone of LPIPS; its weights come from torch's cache, or are fetched."""
+    lpips_range: Literal["protocol", "[-1, 1]", "[0, 1]"] = "protocol"
+    """What LPIPS is fed: colours stretched to [-1, 1] as it asks for, or left in [0, 1] as much code does."""
+    ssim: Literal["protocol", "gauss11", "skimage7"] = "protocol"
+    """Window of SSIM: 3DGS's Gaussian, or scikit-image's uniform one."""
+    ssim_crop: Literal["before", "after"] = "before"
+    """Whether an object's box cuts the pictures or the map of SSIM, where a protocol measures the box."""
     device: Device = "auto"
     """Where to compute."""
     engine: EngineName = "auto"

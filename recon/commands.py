@@ -7,7 +7,7 @@ import logging
 import platform
 import shutil
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from rich.console import Console
@@ -15,15 +15,19 @@ from rich.table import Column, Table
 
 from recon.cli import Bench, Export, Train, View
 from recon.config import TrainConfig
-from recon.errors import MachineError
+from recon.errors import InputError, MachineError
 from recon.events import Event, FitStarted, Step
 from recon.methods.published import LLFF3, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
+from recon.metrics import MetricsConfig
 from recon.pipeline import Report, Watch, reconstruct
 from recon.progress import Terminal
 from recon.provenance import machine
 from recon.rendering import Engine, pick_device, pick_engine
 from recon.run_folder import open_run
+
+if TYPE_CHECKING:
+    from recon.benchmark.plan import Plan
 
 logger = logging.getLogger(__name__)
 ConfigT = TypeVar("ConfigT")
@@ -73,28 +77,51 @@ def export(command: Export) -> None:
 
 
 def bench(command: Bench) -> None:
-    """Measures what is not measured yet, and prints the table."""
-    from recon.benchmark.protocols import PROTOCOLS
-    from recon.benchmark.runner import Plan, choose_scenes, run_plan
-    from recon.benchmark.tables import result_table
+    """Measures what is not measured yet, and prints the table; or lists the protocols."""
+    from recon.benchmark.runner import run_plan
+    from recon.benchmark.tables import protocol_table, result_table
 
     console = Console(stderr=True)
+    # A table of nine columns is unreadable in 80 characters, and files and pipes have no width of their own.
+    wide = Console(width=max(console.width, 160))
+    if command.list:
+        wide.print(protocol_table())
+        return
     device = pick_device(command.device)
-    protocol = PROTOCOLS[command.protocol]
-    plan = Plan(
+    plan = plan_of(command)
+    engine = ready_engine(command.engine, device, console)
+    wide.print(result_table(plan.protocol, run_plan(plan, device, engine, console)))
+
+
+def plan_of(command: Bench) -> "Plan":
+    """What the command asks to measure."""
+    from recon.benchmark.plan import Plan, choose_scenes, choose_views
+    from recon.benchmark.protocols import PROTOCOLS
+    from recon.benchmark.spare import with_splits
+
+    if command.data is None:
+        raise InputError(
+            f"The {command.protocol} protocol needs photos; give --data the folder of its scenes."
+        )
+    protocol = with_splits(PROTOCOLS[command.protocol], command.data, command.split)
+    return Plan(
         protocol=protocol,
         data=command.data,
         scenes=choose_scenes(protocol, command.data, command.scenes),
-        views=command.views,
+        views=choose_views(protocol, command.views),
         methods={name: with_options(name, command) for name in command.method},
         seeds=command.seeds,
         output=command.output,
-        lpips=command.lpips,
+        metrics=metrics_of(command, protocol.metrics),
+        max_size=command.max_size,
     )
-    engine = ready_engine(command.engine, device, console)
-    # A table of nine columns is unreadable in 80 characters, and files and pipes have no width of their own.
-    wide = Console(width=max(console.width, 130))
-    wide.print(result_table(protocol, run_plan(plan, device, engine, console)))
+
+
+def metrics_of(command: Bench, config: MetricsConfig) -> MetricsConfig:
+    """The protocol's metrics with what the command changes."""
+    asked = {"lpips_net": command.lpips, "lpips_range": command.lpips_range, "ssim_window": command.ssim}
+    changed = {key: value for key, value in asked.items() if value != "protocol"}
+    return dataclasses.replace(config, ssim_crop=command.ssim_crop, **changed)
 
 
 def with_options(name: str, command: Bench) -> MethodConfig:

@@ -1,26 +1,57 @@
-"""How close a picture is to a photo: PSNR, SSIM as 3DGS measures it, LPIPS."""
+"""How close a picture is to a photo: PSNR, SSIM and LPIPS, of the whole picture and of the object in it.
 
+Protocols differ in what they leave open; `MetricsConfig` says it, and stands in every result. For the object
+there are two policies: RegNeRF puts it on white and measures the whole frame, SpaRe measures its bounding box
+with the background inside. PSNR is in both over the pixels of the mask.
+"""
+
+import logging
 import math
 import urllib.error
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.errors import MachineError
 from recon.gaussians import Gaussians
 from recon.rendering import Engine, render
-from recon.rendering.ssim import ssim
+from recon.rendering.ssim import C1, C2, WINDOW, ssim
 from recon.scene import Views
+
+logger = logging.getLogger(__name__)
 
 MAX_PSNR = 100.0
 """Score of identical pictures, whose PSNR is infinite."""
+UNIFORM_WINDOW = 7
+LPIPS_LEAST = 32
+"""Pixels a side: below, AlexNet's and VGG's last layers have nothing to look at."""
 
 LpipsNet = Literal["alex", "vgg"]
+LpipsRange = Literal["[-1, 1]", "[0, 1]"]
+SsimWindow = Literal["gauss11", "skimage7"]
+MaskPolicy = Literal["none", "white_composite", "crop_bbox"]
 Distance = Callable[[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]], float]
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class MetricsConfig:
+    """What the published forms of the metrics differ in."""
+
+    ssim_window: SsimWindow = "gauss11"
+    """gauss11: as 3DGS, 11x11 Gaussian of deviation 1.5, zeros outside. skimage7: scikit-image's default, 7x7
+    uniform with sample covariance, only where the window lies inside."""
+    lpips_net: Literal["alex", "vgg", "none"] = "vgg"
+    lpips_range: LpipsRange = "[-1, 1]"
+    """What colours in [0, 1] are stretched to before the network: [-1, 1] as LPIPS asks, or not at all."""
+    masks: MaskPolicy = "none"
+    """How SSIM and LPIPS see the object: on white, or its tight bounding box."""
+    ssim_crop: Literal["before", "after"] = "before"
+    """Whether a bounding box cuts the pictures or the map of SSIM."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +64,51 @@ class Scores:
     """In [-1, 1]; higher is better."""
     lpips: float | None = None
     """Lower is better; None where it was not asked for."""
+    psnr_masked: float | None = None
+    """Of the object alone, as the two below; None without a mask, or where too little of it is seen."""
+    ssim_masked: float | None = None
+    lpips_masked: float | None = None
 
 
-def psnr(rgb: Float[Tensor, "h w 3"], target: Float[Tensor, "h w 3"]) -> float:
+WHOLE_PICTURE = MetricsConfig()
+
+
+def psnr(rgb: Float[Tensor, "*b 3"], target: Float[Tensor, "*b 3"]) -> float:
     """Peak signal-to-noise ratio over all pixels and channels, in dB, for colours in [0, 1]."""
-    mse = float(((rgb - target) ** 2).mean())
+    mse = float(((rgb.double() - target.double()) ** 2).mean())
     return MAX_PSNR if mse == 0 else min(MAX_PSNR, -10 * math.log10(mse))
+
+
+def mean_ssim(
+    rgb: Float[Tensor, "h w 3"], target: Float[Tensor, "h w 3"], window: SsimWindow, box: Box | None = None
+) -> float:
+    """The mean of SSIM's map, or of its part in `box`."""
+    if window == "gauss11":
+        similarity, border = ssim(rgb, target), 0
+    else:
+        similarity, border = uniform_ssim(rgb, target), UNIFORM_WINDOW // 2
+    if box is not None:
+        rows, columns = (slice(max(0, side.start - border), max(0, side.stop - border)) for side in box)
+        similarity = similarity[rows, columns]
+    return float(similarity.double().mean())
+
+
+def uniform_ssim(a: Float[Tensor, "h w 3"], b: Float[Tensor, "h w 3"]) -> Float[Tensor, "i j"]:
+    """SSIM (Wang et al. 2004) as scikit-image's default computes it, mean over the channels: 7x7 uniform
+    window, sample covariance, i = h - 6 and j = w - 6 pixels whose window lies inside.
+
+    In float64: a variance is a small difference of large numbers."""
+    a, b = a.double().permute(2, 0, 1), b.double().permute(2, 0, 1)
+    maps = torch.stack([a, b, a * a + b * b, a * b])
+    maps = torch.nn.functional.avg_pool2d(maps, (1, UNIFORM_WINDOW), stride=1)
+    mean_a, mean_b, mean_squares, mean_product = torch.nn.functional.avg_pool2d(
+        maps, (UNIFORM_WINDOW, 1), stride=1
+    )
+    sample = UNIFORM_WINDOW**2 / (UNIFORM_WINDOW**2 - 1)
+    product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
+    luminance = (2 * product + C1) / (squares + C1)
+    contrast = (2 * sample * (mean_product - product) + C2) / (sample * (mean_squares - squares) + C2)
+    return (luminance * contrast).mean(0)
 
 
 def quantise(rgb: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w 3"]:
@@ -46,14 +116,14 @@ def quantise(rgb: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w 3"]:
     return (rgb.clamp(0, 1) * 255).round() / 255
 
 
-def make_lpips(net: LpipsNet, device: torch.device) -> Distance:
+def make_lpips(net: LpipsNet, device: torch.device, scale: LpipsRange = "[-1, 1]") -> Distance:
     """LPIPS v0.1 by torchmetrics, for colours in [0, 1]; its backbone comes from torch's cache or hub.
 
     Raises MachineError if the weights are neither there nor to be fetched."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     try:
-        metric = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True).to(device)
+        metric = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=scale == "[-1, 1]").to(device)
     except (urllib.error.URLError, OSError) as error:
         raise MachineError(
             f"LPIPS needs the {net} weights, which are neither in torch's cache nor to be fetched ({error}); "
@@ -67,22 +137,66 @@ def make_lpips(net: LpipsNet, device: torch.device) -> Distance:
     return distance
 
 
+def bounding_box(mask: Bool[Tensor, "h w"]) -> Box:
+    """Rows and columns of the smallest box around what is true; something is."""
+    rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def compare(
+    rgb: Float[Tensor, "h w 3"],
+    target: Float[Tensor, "h w 3"],
+    mask: Bool[Tensor, "h w"] | None = None,
+    config: MetricsConfig = WHOLE_PICTURE,
+    lpips: Distance | None = None,
+) -> Scores:
+    """All scores of a picture beside its photo; of the object if there is a mask and a policy for it."""
+    whole = Scores(
+        psnr(rgb, target), mean_ssim(rgb, target, config.ssim_window), lpips and lpips(rgb, target)
+    )
+    if mask is None or config.masks == "none":
+        return whole
+    if not mask.any():
+        logger.warning("A mask is empty: its view has no masked scores.")
+        return whole
+    box = bounding_box(mask)
+    if config.masks == "white_composite":
+        seen = torch.where(mask[..., None], rgb, 1.0), torch.where(mask[..., None], target, 1.0)
+    else:
+        seen = rgb[box], target[box]
+    side = min(seen[0].shape[:2])
+    least = {"gauss11": WINDOW, "skimage7": UNIFORM_WINDOW}[config.ssim_window]
+    if side < max(least, LPIPS_LEAST if lpips else 0):
+        logger.warning("A mask's box is %d pixels wide or high, too few for some masked scores.", side)
+    of_map = config.masks == "crop_bbox" and config.ssim_crop == "after"
+    pair, part = ((rgb, target), box) if of_map else (seen, None)
+    return replace(
+        whole,
+        psnr_masked=psnr(rgb[mask], target[mask]),
+        ssim_masked=mean_ssim(*pair, config.ssim_window, part) if side >= least else None,
+        lpips_masked=lpips(*seen) if lpips and side >= LPIPS_LEAST else None,
+    )
+
+
 @torch.no_grad()
 def evaluate(
-    gaussians: Gaussians, views: Views, engine: Engine, near: float, lpips: Distance | None = None
+    gaussians: Gaussians,
+    views: Views,
+    engine: Engine,
+    near: float,
+    lpips: Distance | None = None,
+    config: MetricsConfig = WHOLE_PICTURE,
 ) -> dict[str, Scores]:
-    """Scores of every view under its photo's name, of pictures rounded to 8 bits."""
+    """Scores of each view by name; pictures are rounded to 8 bits first."""
     scores = {}
     for index, name in enumerate(views.names):
         rgb = quantise(render(gaussians, views.cameras, index, engine, near=near).rgb)
-        photo = views.images[index]
-        distance = None if lpips is None else lpips(rgb, photo)
-        scores[name] = Scores(psnr(rgb, photo), float(ssim(rgb, photo).mean()), distance)
+        scores[name] = compare(rgb, views.images[index], views.masks[index], config, lpips)
     return scores
 
 
-def mean_scores(scores: list[Scores]) -> Scores:
-    """The mean of each metric over views, or over scenes; `lpips` only where all have it."""
+def mean_scores(scores: Sequence[Scores]) -> Scores:
+    """The mean of each metric over views, or over scenes; one that a view lacks only where all have it."""
     rows = [asdict(s) for s in scores]
     means = {
         key: None if any(row[key] is None for row in rows) else sum(row[key] for row in rows) / len(rows)

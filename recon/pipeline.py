@@ -63,6 +63,10 @@ class Report:
     commit: str
     engine: str
     machine: str
+    psnr_masked: float | None = None
+    """Of the object, as the two below; None without masks, or where a protocol does not ask for them."""
+    ssim_masked: float | None = None
+    lpips_masked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,13 +127,18 @@ def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watc
         return scene.train, scene.test
     if run.cameras.exists():
         return load_cameras(run.cameras, (scene.train, scene.test))
+    views, held_out = solve_views(scene, config, watch)
+    save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
+    return views, held_out
+
+
+def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
+    """The train views with cameras solved from them alone, and the held-out views located among them."""
     solved = solve_cameras(scene.train, config, watch)
     located = localise(scene.test, solved, config)
     watch(CamerasSolved(solved.rows, located.unregistered))
     views = scene.train.select(solved.registered).with_cameras(solved.cameras)
-    held_out = scene.test.select(located.registered).with_cameras(located.cameras)
-    save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
-    return views, held_out
+    return views, scene.test.select(located.registered).with_cameras(located.cameras)
 
 
 def fit_views(
@@ -250,4 +259,7 @@ def make_report(
         commit=clock.commit,
         engine=engine_name(engine),
         machine=machine(clock.device),
+        psnr_masked=mean and mean.psnr_masked,
+        ssim_masked=mean and mean.ssim_masked,
+        lpips_masked=mean and mean.lpips_masked,
     )

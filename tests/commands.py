@@ -134,6 +134,27 @@ def save_posed_scene(folder: Path, size: tuple[int, int] = (48, 36), photos: int
     return folder
 
 
+def save_dtu_scan(data: Path, scan: str, numbers: tuple[int, ...], size: tuple[int, int] = (48, 36)) -> Path:
+    """The synthetic scene as DTU lays it out, with projection matrices of 1600 x 1200 pixels, and with a disc
+    for a mask; photo i is view `numbers[i]`."""
+    views = make_truth((size,) * len(numbers), detail=0.5).views
+    calibration = data / "Calibration" / "cal18"
+    calibration.mkdir(parents=True, exist_ok=True)
+    to_full = np.diag([1600 / size[0], 1200 / size[1], 1.0])
+    x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
+    for i, number in enumerate(numbers):
+        pixels = (views.images[i] * 255).round().byte().numpy()
+        save_pixels(data / "Rectified" / scan / f"rect_{number + 1:03d}_3_r5000.png", pixels)
+        save_pixels(data / "masks" / scan / f"{number:03d}.png", ((x**2 + y**2 < 0.7) * 255).astype(np.uint8))
+        P = (
+            to_full
+            @ views.cameras.Ks[i].double().numpy()
+            @ views.cameras.camera_from_world[i, :3].double().numpy()
+        )
+        np.savetxt(calibration / f"pos_{number + 1:03d}.txt", P)
+    return data / "Rectified" / scan
+
+
 def save_llff_scene(folder: Path, photos: int = 5) -> Path:
     """The synthetic scene as LLFF lays it out: poses_bounds.npy beside images_8."""
     views = make_truth(((48, 36),) * photos, detail=0.5).views

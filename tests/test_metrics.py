@@ -2,12 +2,14 @@
 
 import math
 import os
+import urllib.error
 from pathlib import Path
 
 import pytest
 import torch
 from synthetic import Truth
 
+from recon.errors import MachineError
 from recon.initialise import InitialiseConfig, initialise
 from recon.metrics import MAX_PSNR, Scores, evaluate, make_lpips, mean_scores, psnr, quantise
 from recon.rendering import render
@@ -85,6 +87,29 @@ def test_lpips_is_zero_for_identical_pictures_and_grows_with_the_difference(alex
     slightly, badly = ((photo + share * noise).clamp(0, 1) for share in (0.05, 0.4))
     assert alex(photo, photo) == 0
     assert 0 < alex(slightly, photo) < alex(badly, photo)
+
+
+@pytest.mark.parametrize("scale", ["[-1, 1]", "[0, 1]"])
+def test_lpips_is_torchmetrics_own(alex, truth: Truth, scale):
+    from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
+
+    photo, other = truth.views.images[0], truth.views.images[0].flip(0)
+    batch = [picture.permute(2, 0, 1)[None] for picture in (photo, other)]
+    expected = learned_perceptual_image_patch_similarity(
+        *batch, net_type="alex", normalize=scale == "[-1, 1]"
+    )
+    assert make_lpips("alex", torch.device("cpu"), scale)(photo, other) == pytest.approx(float(expected))
+
+
+def test_missing_weights_are_one_sentence_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def no_network(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", no_network)
+    with pytest.raises(MachineError, match="^LPIPS needs the vgg weights.*set TORCH_HOME to a folder.*[.]$"):
+        make_lpips("vgg", torch.device("cpu"))
 
 
 def test_lpips_of_a_view_does_not_depend_on_those_before(alex, truth: Truth):

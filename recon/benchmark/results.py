@@ -4,6 +4,7 @@ import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recon.errors import InputError
 from recon.pipeline import Report
@@ -34,6 +35,10 @@ class Summary:
     """Standard deviation over the seeds; 0 for one."""
     ssim: float
     lpips: float | None
+    psnr_masked: float | None
+    psnr_masked_spread: float
+    ssim_masked: float | None
+    lpips_masked: float | None
     seconds: float
     """Median of a run: stereo and fit."""
     gaussians: int
@@ -41,11 +46,10 @@ class Summary:
     seeds: int
 
 
-def write_result(path: Path, task: Task, report: Report, lpips_net: str, config: object) -> None:
+def write_result(path: Path, task: Task, report: Report, decided: dict[str, Any]) -> None:
     """The result with all that decides it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    measured = {"lpips_net": lpips_net, "ssim_window": "11x11 Gaussian, sigma 1.5", "quantised": True}
-    write_json(path, {**plain(task), **plain(report), "metrics": measured, "config": config})
+    write_json(path, {**plain(task), **plain(report), **decided})
 
 
 def read_result(path: Path) -> dict:
@@ -61,15 +65,29 @@ def read_result(path: Path) -> dict:
 
 def summarise(results: list[dict]) -> Summary:
     """Means over the seeds; the median of the times."""
-    psnr = [r["psnr"] for r in results]
-    lpips = [r["lpips"] for r in results]
     return Summary(
-        psnr=statistics.mean(psnr),
-        psnr_spread=statistics.stdev(psnr) if len(psnr) > 1 else 0.0,
+        psnr=statistics.mean(r["psnr"] for r in results),
+        psnr_spread=_spread(results, "psnr"),
         ssim=statistics.mean(r["ssim"] for r in results),
-        lpips=None if None in lpips else statistics.mean(lpips),
+        lpips=_mean(results, "lpips"),
+        psnr_masked=_mean(results, "psnr_masked"),
+        psnr_masked_spread=_spread(results, "psnr_masked"),
+        ssim_masked=_mean(results, "ssim_masked"),
+        lpips_masked=_mean(results, "lpips_masked"),
         seconds=statistics.median(r["seconds"]["stereo"] + r["seconds"]["fit"] for r in results),
         gaussians=round(statistics.mean(r["gaussians"] for r in results)),
         peak_memory_gb=max(r["peak_memory_gb"] for r in results),
         seeds=len(results),
     )
+
+
+def _mean(results: list[dict], key: str) -> float | None:
+    """None unless every result has it."""
+    values = [r[key] for r in results if r.get(key) is not None]
+    return statistics.mean(values) if len(values) == len(results) else None
+
+
+def _spread(results: list[dict], key: str) -> float:
+    """Standard deviation; 0 for one result, or where one lacks the value."""
+    values = [r[key] for r in results if r.get(key) is not None]
+    return statistics.stdev(values) if 1 < len(values) == len(results) else 0.0

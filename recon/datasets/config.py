@@ -12,10 +12,11 @@ class DataConfig:
     """Photos to reconstruct, and which of them to hold out."""
 
     path: tyro.conf.Positional[Path]
-    """Folder of photos, or a COLMAP, nerfstudio, LLFF or Blender data set."""
-    layout: Literal["auto", "photos", "colmap", "nerfstudio", "llff", "blender"] = "auto"
+    """Folder of photos, or a COLMAP, nerfstudio, LLFF, Blender, DTU or SpaRe data set."""
+    layout: Literal["auto", "photos", "colmap", "nerfstudio", "llff", "blender", "dtu"] = "auto"
     """How the folder is laid out; auto looks for poses_bounds.npy (llff), transforms.json (nerfstudio),
-    transforms_train.json (blender) and COLMAP's cameras file, in that order, and else takes its photos."""
+    transforms_train.json (blender), photos named as DTU's or SpaRe's (dtu) and COLMAP's cameras file, in that
+    order, and else takes its photos."""
     max_size: int = 512
     """Longer side of the fitted images in pixels; larger photos are reduced, none is enlarged."""
     views: int | None = None
@@ -23,6 +24,13 @@ class DataConfig:
     test_every: int = 0
     """Hold out every n-th image by name, from the first; 0: none, except that blender, and llff with views
     given, hold out every 8th as their protocols do."""
+    spread: Literal["round", "truncate"] = "round"
+    """How the positions of evenly spread train views become whole numbers: rounded half to even, or cut."""
+    train_ids: tuple[int, ...] = ()
+    """Fit exactly these, in place of views: positions by name from 0, or in the dtu layout its views' numbers
+    from 0."""
+    test_ids: tuple[int, ...] = ()
+    """Hold out exactly these; with train_ids."""
     only: tuple[str, ...] = ()
     """Use just these photos: file names, with or without extension."""
     held_out: Path | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from recon.datasets import blender, colmap, llff, nerfstudio, photos
+from recon.datasets import blender, colmap, dtu, llff, nerfstudio, photos
 from recon.datasets.config import DataConfig
 from recon.datasets.files import readable
 from recon.errors import InputError
@@ -24,6 +24,7 @@ LAYOUTS: dict[str, Layout] = {
     "llff": Layout(llff.read, lambda folder: (folder / "poses_bounds.npy").is_file()),
     "nerfstudio": Layout(nerfstudio.read, lambda folder: (folder / "transforms.json").is_file()),
     "blender": Layout(blender.read, lambda folder: (folder / "transforms_train.json").is_file()),
+    "dtu": Layout(dtu.read, lambda folder: bool(dtu.photos_by_number(folder))),
     "colmap": Layout(colmap.read, lambda folder: colmap.model_folder(folder) is not None),
     "photos": Layout(photos.read, lambda folder: True),
 }
@@ -59,6 +60,8 @@ def _layout(config: DataConfig) -> str:
         raise InputError(
             f"held_out is for a plain folder of photos; the {name} layout takes test_every instead."
         )
+    if name == "blender" and (config.train_ids or config.test_ids):
+        raise InputError("train_ids and test_ids are not for the blender layout; give views and test_every.")
     return name
 
 

@@ -7,7 +7,7 @@ from recon.datasets.config import DataConfig
 from recon.datasets.files import PHOTO_SUFFIXES, list_photos, short_names
 from recon.datasets.masks import find_masks, with_mask
 from recon.datasets.photo_file import read_photo
-from recon.datasets.splits import select_names, sparse_split
+from recon.datasets.splits import select_names, split_by
 from recon.errors import InputError
 from recon.scene import Photos, Scene
 
@@ -24,7 +24,7 @@ def read(config: DataConfig) -> Scene:
         )
     files = _photos_of(config.path)
     files = [files[i] for i in select_names([file.name for file in files], config.only)]
-    train, test = sparse_split(len(files), config.views, config.test_every)
+    train, test = split_by(config, len(files), config.test_every)
     train_files, test_files = [files[i] for i in train], [files[i] for i in test]
     if config.held_out:
         test_files = _photos_of(config.held_out)

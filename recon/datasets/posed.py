@@ -11,7 +11,7 @@ from recon.datasets.config import DataConfig
 from recon.datasets.files import short_names
 from recon.datasets.masks import find_masks, with_mask
 from recon.datasets.photo_file import Photo, fit_size, read_photo, reduce_area, reduce_mask, same_shape
-from recon.datasets.splits import select_names, sparse_split
+from recon.datasets.splits import select_names, split_by
 from recon.datasets.undistort import Lens, undistort
 from recon.errors import InputError
 from recon.scene import Cameras, Scene, Views
@@ -40,7 +40,7 @@ _ORTHONORMAL_WITHIN = 1e-3
 
 
 def read_scene(shots: Sequence[Shot], config: DataConfig, test_every: int) -> Scene:
-    """The photos of one list, in name order, split by `config.only`, `config.views` and `test_every`."""
+    """The photos of one list, in name order, split by the wishes of `config` and `test_every`."""
     paths = sorted(shot.path for shot in shots)
     if len(set(paths)) < len(paths):
         twice = next(path for path, following in zip(paths, paths[1:], strict=False) if path == following)
@@ -49,7 +49,7 @@ def read_scene(shots: Sequence[Shot], config: DataConfig, test_every: int) -> Sc
     names = short_names([shot.path for shot in by_name])
     chosen = select_names(names, config.only)
     by_name, names = [by_name[i] for i in chosen], [names[i] for i in chosen]
-    train, test = sparse_split(len(by_name), config.views, test_every)
+    train, test = split_by(config, len(by_name), test_every)
     views = [
         read_views([by_name[i] for i in part], [names[i] for i in part], config) for part in (train, test)
     ]
@@ -89,6 +89,18 @@ def read_views(
             sizes,
         ),
     )
+
+
+def reduce_views(views: Views, max_size: int) -> Views:
+    """The same views with longer sides of at most `max_size` pixels, averaged down."""
+    sizes = tuple(fit_size(size, max_size) for size in views.sizes)
+    scales = torch.tensor([[*size, 1] for size in sizes]) / torch.tensor([[*size, 1] for size in views.sizes])
+    images, masks = [], []
+    for image, mask, size in zip(views.images, views.masks, sizes, strict=True):
+        images.append(torch.from_numpy(reduce_area(image.numpy(), size)))
+        masks.append(None if mask is None else torch.from_numpy(reduce_mask(mask.numpy(), size)))
+    cameras = replace(views.cameras, Ks=scales[:, :, None] * views.cameras.Ks, sizes=sizes)
+    return replace(views, images=tuple(images), masks=tuple(masks), cameras=cameras)
 
 
 def pixel_count(value: float) -> int:

@@ -1,15 +1,18 @@
 """`recon bench` from a folder of scenes to results and a table; what is measured is not measured again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import assert_refused, call_recon, save_llff_scene
+import torch
+from commands import assert_refused, call_recon, save_dtu_scan, save_llff_scene
 
 from recon import datasets
 from recon.benchmark import runner
 from recon.benchmark.protocols import LLFF
 from recon.datasets.splits import sparse_split
+from recon.errors import MachineError
 from recon.scene import Views
 
 QUICK = (
@@ -147,7 +150,7 @@ def test_too_many_views_are_refused(data, tmp_path):
 @pytest.mark.parametrize("views", [2, 3])
 def test_the_protocol_never_fits_a_photo_that_it_measures(tmp_path, count, views):
     names = [f"{i:03d}.png" for i in range(count)]
-    train, test = sparse_split(count, views, LLFF.test_every)
+    train, test = sparse_split(count, views, LLFF.reading.test_every)
     assert len(train) == views
     assert not set(train) & set(test)
     assert test == list(range(0, len(names), 8))
@@ -158,3 +161,63 @@ def test_the_protocol_reads_photos_at_their_own_size(data):
     assert isinstance(scene.train, Views)
     assert set(scene.train.sizes) == {(48, 36)}
     assert scene.test.names == ("0.png",)
+
+
+@pytest.fixture(scope="module")
+def dtu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthetic scene as a DTU scan, at 48 x 36, with masks, and a split of it in SpaRe's schema."""
+    data = tmp_path_factory.mktemp("dtu")
+    save_dtu_scan(data, "scan24", (22, 25, 28, 9, 26))
+    split = {"scan24": {"input_views": [22, 25, 28], "test_views": [9, 26], "dataset": "DTU"}}
+    (data / "Track1_split_development.json").write_text(json.dumps(split))
+    return data
+
+
+def test_masked_scores_stand_beside_whole_ones_and_name_what_was_decided(dtu, tmp_path):
+    outcome = call_recon("bench", "spare", "--data", dtu, "--output", tmp_path, *QUICK)
+    assert outcome.code == 0, outcome.err
+    (result,) = results(tmp_path).values()
+    assert result["train"] == [f"rect_{i:03d}_3_r5000.png" for i in (23, 26, 29)]
+    assert list(result["per_view"]) == [f"rect_{i:03d}_3_r5000.png" for i in (10, 27)]
+    for scores in result["per_view"].values():
+        assert scores["psnr_masked"] is not None and scores["psnr_masked"] != scores["psnr"]
+        assert scores["ssim_masked"] != scores["ssim"]
+    per_view = [scores["psnr_masked"] for scores in result["per_view"].values()]
+    assert result["psnr_masked"] == pytest.approx(sum(per_view) / 2)
+    assert (result["metrics"]["masks"], result["metrics"]["ssim_window"]) == ("crop_bbox", "skimage7")
+    assert result["reading"]["test_ids"] == [9, 26]
+    assert "path" not in result["reading"]
+    assert (result["part"], "not the leaderboard" in result["label"]) == ("DTU", True)
+    assert "PSNR masked" in outcome.out
+    assert "not the leaderboard's" in " ".join(outcome.out.split())
+
+
+def test_photos_may_be_fitted_smaller_than_they_are_measured(dtu, tmp_path, monkeypatch):
+    seen = []
+
+    def look(plan, task, *_: object):
+        seen.extend(runner.read_task(plan, task, print))
+        seen.extend(runner.read_task(replace(plan, max_size=None), task, print))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "measure", look)
+    call_recon("bench", "spare", "--data", dtu, "--output", tmp_path, *QUICK, "--max-size", 24)
+    train, test, full, _ = seen
+    assert (set(train.sizes), set(test.sizes)) == ({(24, 18)}, {(48, 36)})
+    assert torch.allclose(train.cameras.Ks[:, :2] * 2, full.cameras.Ks[:, :2])
+
+
+def test_without_lpips_weights_the_other_metrics_are_measured_and_it_is_said(
+    dtu, tmp_path, monkeypatch, caplog
+):
+    def no_weights(*_: object) -> None:
+        raise MachineError("LPIPS needs the alex weights; set TORCH_HOME.")
+
+    monkeypatch.setattr(runner, "make_lpips", no_weights)
+    quick = [option for option in QUICK if option not in ("--lpips", "none")]
+    outcome = call_recon("bench", "spare", "--data", dtu, "--output", tmp_path, *quick)
+    assert outcome.code == 0, outcome.err
+    (result,) = results(tmp_path).values()
+    assert (result["lpips"], result["metrics"]["lpips_net"]) == (None, "none")
+    assert result["psnr_masked"] is not None
+    assert "set TORCH_HOME. The other metrics are measured" in caplog.text

@@ -5,13 +5,18 @@ from rich.console import Console
 
 from recon.benchmark.protocols import LLFF, PROTOCOLS
 from recon.benchmark.results import Task, summarise
-from recon.benchmark.tables import result_table
+from recon.benchmark.tables import means_of_parts, result_table
 
 
 def result(psnr: float = 20.0, **values: object) -> dict:
     return {
         **{"scene": "fern", "views": 3, "method": "recon", "commit": "abc", "engine": "cpu"},
-        **{"machine": "a machine", "metrics": {"lpips_net": "vgg"}, "psnr": psnr, "ssim": 0.5},
+        **{
+            "machine": "a machine",
+            "metrics": {"lpips_net": "vgg", "masks": "none"},
+            "psnr": psnr,
+            "ssim": 0.5,
+        },
         **{"lpips": 0.2, "seconds": {"photos": 9.0, "stereo": 2.0, "fit": 8.0}, "gaussians": 1000},
         **{"peak_memory_gb": 1.0, **values},
     }
@@ -84,3 +89,28 @@ def test_a_protocol_quotes_numbers_of_its_own_scenes_with_their_source(name):
     for (scene, _), rows in protocol.published.items():
         assert scene in (*protocol.scenes, "mean")
         assert all(5 < row.psnr < 50 and row.source for row in rows)
+
+
+def test_masked_scores_stand_before_those_of_the_whole_picture_where_a_protocol_asks_for_them():
+    masked = {"psnr_masked": 15.0, "ssim_masked": 0.7, "lpips_masked": 0.3}
+    metrics = {"lpips_net": "vgg", "masks": "white_composite"}
+    rows = shown([result(metrics=metrics, **masked)])
+    assert [row[3] for row in rows if row[2].startswith("recon")] == ["15.00 ± 0.00"]
+
+
+def test_the_mean_over_scenes_weighs_scenes_not_seeds():
+    results = [result(20.0), result(20.0, seed=1), result(26.0, scene="room")]
+    ((_, means),) = means_of_parts(results)
+    assert means["recon"].psnr == 23.0
+
+
+def test_data_sets_of_one_protocol_are_never_mixed():
+    results = [
+        result(psnr, scene=scene, part=part)
+        for scene, part, psnr in (
+            *(("scan1", "DTU", 10.0), ("scan2", "DTU", 12.0)),
+            *(("Jug", "Synthetic", 30.0), ("Box", "Synthetic", 32.0)),
+        )
+    ]
+    means = {name: methods["recon"].psnr for (name, _), methods in means_of_parts(results)}
+    assert means == {"mean of 2, DTU": 11.0, "mean of 2, Synthetic": 31.0}
