@@ -30,7 +30,8 @@ def _pixel_centres(height: int, width: int, device: torch.device, dtype: torch.d
 def rays_from_pixels(uv: Float[Tensor, "*b 2"], K: Float[Tensor, "3 3"]) -> Float[Tensor, "*b 3"]:
     """Directions in the camera whose z is 1: a point at depth z is `z * ray`."""
     ones = torch.ones_like(uv[..., :1])
-    return torch.cat([uv, ones], dim=-1) @ torch.linalg.inv(K).T
+    # Not `inv`, which waits for the GPU to say whether the matrix was singular.
+    return torch.cat([uv, ones], dim=-1) @ torch.linalg.inv_ex(K).inverse.T
 
 
 def transform(matrix: Float[Tensor, "4 4"], xyz: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:

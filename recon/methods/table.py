@@ -5,6 +5,7 @@ package's stereo, where the papers have COLMAP's, dense matches or a network's d
 take the same number of steps. What their papers report is in `published`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -18,12 +19,14 @@ from recon.methods.confidence_rates import ConfidenceRates, ConfidenceRatesConfi
 from recon.methods.depth_correlation import DepthCorrelation, DepthCorrelationConfig
 from recon.methods.depth_ranking import DepthRanking, DepthRankingConfig
 from recon.methods.dropout import Dropout, DropoutConfig
+from recon.methods.feature_consistency import FeatureConsistency, FeatureConsistencyConfig
 from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
 from recon.methods.opacity_noise import OpacityNoise, OpacityNoiseConfig
 from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo import StereoConfig, StereoPrior, baselines
 from recon.methods.pseudo_views import nearest_partners
 from recon.methods.regulariser import Regulariser
+from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
 from recon.scene import Views
@@ -44,6 +47,8 @@ class MethodConfig:
     stereo_depth: StereoDepthConfig = field(default_factory=StereoDepthConfig)
     depth_ranking: DepthRankingConfig = field(default_factory=DepthRankingConfig)
     depth_correlation: DepthCorrelationConfig = field(default_factory=DepthCorrelationConfig)
+    relative_depth: RelativeDepthConfig = field(default_factory=RelativeDepthConfig)
+    feature_consistency: FeatureConsistencyConfig = field(default_factory=FeatureConsistencyConfig)
     coherence: CoherenceConfig = field(default_factory=CoherenceConfig)
     co_regularisation: CoRegularisationConfig = field(default_factory=CoRegularisationConfig)
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
@@ -135,21 +140,27 @@ def make_regularisers(config: MethodConfig, views: Views) -> dict[str, Regularis
     baseline = float(baselines(views.cameras).max())
     partners = nearest_partners(views.cameras)
     ranking, correlation, coherence = config.depth_ranking, config.depth_correlation, config.coherence
-    parts: dict[str, tuple[float, Regulariser]] = {
-        "dropout": (config.dropout.max_rate, Dropout(config.dropout)),
-        "opacity_noise": (config.opacity_noise.deviation, OpacityNoise(config.opacity_noise)),
-        "confidence_rates": (config.confidence_rates.gain, ConfidenceRates(config.confidence_rates)),
-        "stereo_depth": (config.stereo_depth.weight, StereoDepth(config.stereo_depth)),
-        "depth_ranking": (ranking.ranking_weight + ranking.continuity_weight, DepthRanking(ranking)),
+    features = config.feature_consistency
+    parts: dict[str, tuple[float, Callable[[], Regulariser]]] = {
+        "dropout": (config.dropout.max_rate, lambda: Dropout(config.dropout)),
+        "opacity_noise": (config.opacity_noise.deviation, lambda: OpacityNoise(config.opacity_noise)),
+        "confidence_rates": (config.confidence_rates.gain, lambda: ConfidenceRates(config.confidence_rates)),
+        "stereo_depth": (config.stereo_depth.weight, lambda: StereoDepth(config.stereo_depth)),
+        "depth_ranking": (ranking.ranking_weight + ranking.continuity_weight, lambda: DepthRanking(ranking)),
         "depth_correlation": (
             correlation.weight + correlation.pseudo_weight,
-            DepthCorrelation(correlation, partners),
+            lambda: DepthCorrelation(correlation, partners),
         ),
+        "relative_depth": (config.relative_depth.weight, lambda: RelativeDepth(config.relative_depth)),
         "coherence": (
             coherence.group_weight + coherence.variation_weight + coherence.flow_weight,
-            Coherence(coherence, partners),
+            lambda: Coherence(coherence, partners),
         ),
-        "shifted_camera": (config.shifted_camera.weight, ShiftedCamera(config.shifted_camera, baseline)),
-        "opacity_decay": (config.opacity_decay.rate, OpacityDecay(config.opacity_decay)),
+        "feature_consistency": (features.weight, lambda: FeatureConsistency.of_views(features, views)),
+        "shifted_camera": (
+            config.shifted_camera.weight,
+            lambda: ShiftedCamera(config.shifted_camera, baseline),
+        ),
+        "opacity_decay": (config.opacity_decay.rate, lambda: OpacityDecay(config.opacity_decay)),
     }
-    return {name: part for name, (weight, part) in parts.items() if weight > 0}
+    return {name: make() for name, (weight, make) in parts.items() if weight > 0}

@@ -5,8 +5,18 @@ from dataclasses import replace
 import pytest
 from synthetic import Truth
 
+from recon.initialise import InitialiseConfig, initialise
+from recon.methods.co_regularisation import CoRegularisationConfig
+from recon.methods.coherence import CoherenceConfig
+from recon.methods.confidence_rates import ConfidenceRatesConfig
+from recon.methods.depth_correlation import DepthCorrelationConfig
+from recon.methods.feature_consistency import FeatureConsistencyConfig
+from recon.methods.opacity_noise import OpacityNoiseConfig
 from recon.methods.published import PUBLISHED
+from recon.methods.relative_depth import RelativeDepthConfig
 from recon.methods.table import METHODS, MethodConfig, make_recipe
+from recon.rendering.cpu import rasterize_cpu
+from recon.trainer import FitConfig, FitState, make_optimisers
 
 PARTS = {
     "3dgs": set(),
@@ -41,3 +51,30 @@ def test_a_method_of_the_literature_is_3dgs_without_its_parts(small_truth: Truth
 
 def test_every_method_of_the_literature_says_what_its_paper_reports():
     assert set(PUBLISHED) == set(METHODS) - {"recon"}
+
+
+ALL_ON = replace(
+    METHODS["recon"][1],
+    initialise=InitialiseConfig(max_gaussians=200, border_spacing=8),
+    fit=FitConfig(max_steps=4),
+    depth_correlation=DepthCorrelationConfig(weight=0.1, pseudo_weight=0.1),
+    relative_depth=RelativeDepthConfig(weight=0.1),
+    feature_consistency=FeatureConsistencyConfig(weight=0.1, pixels=500),
+    coherence=CoherenceConfig(group_weight=0.1, variation_weight=0.1, flow_weight=0.1),
+    opacity_noise=OpacityNoiseConfig(deviation=0.3),
+    confidence_rates=ConfidenceRatesConfig(gain=9.0),
+    co_regularisation=CoRegularisationConfig(weight=0.1, prune_every=3),
+)
+
+
+def test_all_parts_run_together(small_truth: Truth):
+    recipe = make_recipe(ALL_ON, small_truth.views, small_truth.stereo)
+    assert len(recipe.regularisers) == 11 and recipe.partner is not None
+    gaussians = initialise(small_truth.views, small_truth.stereo, ALL_ON.initialise)
+    state = FitState(gaussians, make_optimisers(gaussians, ALL_ON.fit.rates))
+    steps = list(recipe.loop(small_truth.views, small_truth.stereo, state, recipe, rasterize_cpu, ALL_ON.fit))
+    losses = {name for step in steps for name in step.losses}
+    silent = {"dropout", "opacity_decay", "opacity_noise", "confidence_rates"}
+    assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - silent
+    assert all(term.isfinite() for step in steps for term in step.losses.values())
+    assert all(parameter.isfinite().all() for parameter in state.gaussians.parameters())
