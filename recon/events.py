@@ -1,6 +1,8 @@
-"""What the stages tell whoever watches: the progress bar, the log, the viewer. They only read."""
+"""What the stages tell whoever watches: the progress bar, the log, the viewer. They only read, and may ask a
+fit to end."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -44,11 +46,24 @@ class CamerasSolved:
 
 
 @dataclass(frozen=True)
+class ViewsPlaced:
+    """All cameras are known."""
+
+    train: Views
+    held_out: Views
+    """For people to compare with; the fit never gets them."""
+
+
+@dataclass(frozen=True)
 class FitStarted:
     """The first Gaussians are there."""
 
     views: Views
     gaussians: Gaussians
+    near: float = 0.01
+    """Distance from the camera, world units, within which the fit draws no Gaussian."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Once set, by Ctrl-C or a watcher, the fit ends after the step under way and its scene is kept."""
 
 
 @dataclass(frozen=True)
@@ -64,4 +79,4 @@ class Step:
     """The live parameters: copy what must not change."""
 
 
-Event = Progress | CamerasSolved | FitStarted | Step
+Event = Progress | CamerasSolved | ViewsPlaced | FitStarted | Step

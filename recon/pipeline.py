@@ -16,7 +16,7 @@ from recon import datasets
 from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.config import TrainConfig
 from recon.errors import ReconError
-from recon.events import CamerasSolved, Event, FitStarted, Progress, Step
+from recon.events import CamerasSolved, Event, FitStarted, Progress, Step, ViewsPlaced
 from recon.export import write_ply, write_views
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
@@ -57,6 +57,8 @@ class Report:
     finished: bool
     """False if the fit was stopped before its last step."""
     gaussians: int
+    near: float
+    """Distance from the camera, world units, within which no Gaussian was drawn."""
     seconds: dict[str, float]
     """By stage, of this process."""
     peak_memory_gb: float
@@ -105,11 +107,14 @@ def reconstruct(
     with clock.stage("cameras"):
         views, held_out = place_cameras(scene, run, config.poses, watch)
     views, held_out = views.to(device), held_out.to(device)
+    watch(ViewsPlaced(views, held_out))
     fitted = fit_views(views, config.parts, engine, clock, watch, run)
 
     with clock.stage("export"):
         write_ply(run.point_cloud, fitted.state.gaussians)
         write_views(run.path, views)
+        if len(held_out):
+            write_views(run.held_out, held_out)
     with clock.stage("evaluation"):
         near = near_plane(fitted.stereo)
         scores = evaluate(fitted.state.gaussians, held_out, engine, near)
@@ -161,18 +166,18 @@ def fit_views(
             lambda index: watch(Progress("stereo", index + 1, len(views))),
         )
     recipe = make_recipe(config, views, stereo)
-    with clock.stage("fit"), stop_at_interrupt() as stopped:
+    with clock.stage("fit"), stop_at_interrupt() as stop:
         if run is not None and run.checkpoint.exists():
             state = load_checkpoint(run.checkpoint, config.fit.rates, recipe, device)
         else:
             gaussians = initialise(views, stereo, config.initialise)
             state = FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
-        watch(FitStarted(views, state.gaussians))
+        watch(FitStarted(views, state.gaussians, near_plane(stereo), stop))
         for step in recipe.loop(views, stereo, state, recipe, engine, config.fit):
             if step.step % READ_EVERY == 0:
                 check_finite(step)
             watch(step)
-            last = stopped() or step.step == step.max_steps
+            last = stop.is_set() or step.step == step.max_steps
             if run is not None and (last or step.step % config.checkpoint_every == 0):
                 check_finite(step)
                 save_checkpoint(run.checkpoint, state, recipe)
@@ -182,15 +187,15 @@ def fit_views(
 
 
 @contextmanager
-def stop_at_interrupt() -> Iterator[Callable[[], bool]]:
-    """Tells whether Ctrl-C was pressed, instead of breaking off in the middle of a step; a second one breaks
-    off. Nothing changes where Ctrl-C is ignored, as in the background of a shell, and outside the main
-    thread, where Python lets nobody handle signals."""
+def stop_at_interrupt() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, instead of breaking off in the middle of a step; a second one breaks off. It
+    stays what it was where it is ignored, as in the background of a shell, and outside the main thread,
+    where Python lets nobody handle signals."""
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored or threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
     pressed = threading.Event()
+    if ignored or threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
 
     def note(*_: object) -> None:
         if pressed.is_set():
@@ -199,7 +204,7 @@ def stop_at_interrupt() -> Iterator[Callable[[], bool]]:
 
     before = signal.signal(signal.SIGINT, note)
     try:
-        yield pressed.is_set
+        yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -254,6 +259,7 @@ def make_report(
         steps=fitted.state.step,
         finished=fitted.finished,
         gaussians=len(fitted.state.gaussians),
+        near=near_plane(fitted.stereo),
         seconds={name: round(s, 2) for name, s in clock.seconds.items()},
         peak_memory_gb=round(peak_memory_gb(clock.device), 2),
         commit=clock.commit,

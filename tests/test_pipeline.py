@@ -41,6 +41,7 @@ def test_a_run_folder_holds_what_the_design_says(run):
         *("config.yaml", "metrics.json", "point_cloud.ply", "transforms.json"),
         *("priors/stereo.safetensors", "checkpoints/latest.safetensors"),
         *("images/1.png", "images/2.png", "images/3.png", "held_out/0.png", "held_out/4.png"),
+        *("held_out/images/0.png", "held_out/images/4.png", "held_out/transforms.json"),
     }
 
 
