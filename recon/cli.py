@@ -80,6 +80,10 @@ class View:
     """Address to listen on; another than loopback lets others on the network look."""
     port: int = 8080
     """Port to listen on; the next free one if it is taken."""
+    device: Device = "auto"
+    """Where to draw what the server draws."""
+    engine: EngineName = "auto"
+    """What draws it there."""
 
     def run(self) -> None:
         from recon.commands import view

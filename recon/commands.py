@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from recon.cli import Bench, Export, Train, View
 from recon.config import TrainConfig
 from recon.errors import InputError, MachineError
-from recon.events import Event, FitStarted, Step
+from recon.events import Event
 from recon.methods.published import LLFF3, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import MetricsConfig
@@ -40,7 +40,11 @@ def train(command: Train, config: TrainConfig) -> None:
     engine = ready_engine(command.engine, device, console)
     output = command.output or Path("runs") / config.data.path.resolve().name
     run = open_run(output, config, resume=command.resume, overwrite=command.overwrite)
-    shown = LiveViewer(command.host, command.port) if command.viewer else None
+    shown = None
+    if command.viewer:
+        from recon.viewer.live import LiveViewer
+
+        shown = LiveViewer(command.host, command.port, engine)
     with Terminal(console) as terminal:
         report = reconstruct(config, run, device, engine, both(terminal, shown))
     summary(report, Console())
@@ -53,7 +57,9 @@ def view(command: View) -> None:
     """Serves a scene until Ctrl-C."""
     from recon.viewer import view as serve_scene
 
-    serve_scene(command.scene, command.host, command.port)
+    device = pick_device(command.device)
+    engine = ready_engine(command.engine, device, Console(stderr=True))
+    serve_scene(command.scene, command.host, command.port, device, engine)
 
 
 def export(command: Export) -> None:
@@ -194,34 +200,6 @@ def ready_engine(name: str, device: torch.device, console: Console) -> Engine:
         with console.status(f"{doing} gsplat's CUDA code"):
             compile_extension()
     return engine
-
-
-class LiveViewer:
-    """Shows a running fit in the browser."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
-        self._viewer = None
-
-    def __call__(self, event: Event) -> None:
-        from recon.viewer import ViewerScene, serve
-
-        match event:
-            case FitStarted(views, gaussians):
-                scene = ViewerScene.from_views(gaussians, views)
-                self._viewer = serve(scene, self._host, self._port)
-                logger.info("Watch it at %s", self._viewer.url)
-            case Step(step, max_steps, _, gaussians) if self._viewer is not None:
-                if step == max_steps:
-                    self._viewer.show(gaussians, step)
-                else:
-                    self._viewer.update(gaussians, step)
-
-    def wait(self) -> None:
-        """Until Ctrl-C."""
-        if self._viewer is not None:
-            logger.info("Still showing it at %s; Ctrl-C ends.", self._viewer.url)
-            self._viewer.wait()
 
 
 def both(first: Watch, second: Watch | None) -> Watch:

@@ -1,127 +1,212 @@
-"""What each browser has of its own: the photos' frusta, its panel, and where it stands."""
+"""One browser window: where its eye stands, what it asks to see, and the picture it gets.
+
+A browser draws Gaussians of one colour each. Those that all share are coloured for the first photo's place;
+a window whose eye is at rest elsewhere, or that asks for another mode, gets its own, under the same name,
+which hides the shared ones from it. Drawn on the server, its picture is the background of an empty scene.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 import viser
-import viser.transforms as tf
-from jaxtyping import Float
 
-from recon.viewer.frame import DISPLAY_DISTANCE, DisplayFrame, Standpoint
-from recon.viewer.scene import ViewerScene
+from recon.scene import Cameras
+from recon.viewer.frame import DISPLAY_DISTANCE, Standpoint
+from recon.viewer.overlay import lay_over
+from recon.viewer.painter import Painter
+from recon.viewer.scene import to_bytes
+from recon.viewer.splats import Splats
+from recon.viewer.stage import Shown, Stage
 
-BACKGROUNDS = {"Black": 0, "White": 255}
-FRUSTUM_COLOUR = (255, 170, 40)
-MAX_FRUSTUM = 0.08 * DISPLAY_DISTANCE
-MIN_FRUSTUM = 0.02 * DISPLAY_DISTANCE
-STANDING_DISTANCE = 0.01 * DISPLAY_DISTANCE
-"""An eye this close to a camera's centre stands there."""
+GAUSSIANS_NODE = "/gaussians"
+MAX_SPLATS = 500_000
+"""Drawn at first; a laptop's own graphics still turns this many."""
+REST_SECONDS = 0.3
+"""An eye that did not move for so long is at rest,"""
+REST_DISTANCE = 0.02 * DISPLAY_DISTANCE
+"""and gets other colours where it is further from where it got its last ones."""
+STANDING_DISTANCE = 1e-3 * DISPLAY_DISTANCE
+STANDING_COSINE = 0.99999
+"""An eye this close to a photo's place, that looks this much the same way, stands there."""
+SHARP_PIXELS, QUICK_PIXELS = 1600, 480
+"""The longer side of a picture drawn on the server, at rest and in motion."""
+
+
+@dataclass
+class Wish:
+    """What a window asks to see; its panels change it."""
+
+    mode: str = "Colour"
+    background: int = 0
+    """Grey value of what no Gaussian covers."""
+    follow: bool = True
+    """Colours follow the direction that the eye looks from."""
+    on_server: bool = False
+    max_splats: int = MAX_SPLATS
+    photo_share: float = 0.0
+    """Of the photo over the picture, while the eye stands where it was taken."""
 
 
 class Client:
-    """One browser window. It sees the Gaussians that all share through its own eye."""
+    """One browser window and its view of the stage."""
 
-    def __init__(
-        self,
-        handle: viser.ClientHandle,
-        scene: ViewerScene,
-        frame: DisplayFrame,
-        standpoints: tuple[Standpoint, ...],
-    ) -> None:
-        """`standpoints[0]` is home; those of the cameras are in their order."""
-        self._handle = handle
-        self._standpoints = standpoints
-        self._show_frusta = True
-        self._frustum_size = frustum_size(_positions(standpoints))
-        self._frusta = self._add_frusta(scene, frame)
-        self._add_panel(scene)
-        self._fill_background("Black")
-        handle.camera.fov = standpoints[0].fov(handle.camera.aspect)
-        handle.camera.on_update(lambda camera: self._hide_frusta_around(camera.position))
-        self._hide_frusta_around(standpoints[0].position)
+    def __init__(self, handle: viser.ClientHandle, stage: Stage, painter: Painter) -> None:
+        self.handle, self.stage, self.wish = handle, stage, Wish()
+        self.standing: int | None = None
+        """The photo at whose place the eye stands."""
+        self.on_look: list[Callable[[], None]] = []
+        """Called when the eye has moved."""
+        self.on_legend: Callable[[str], None] = lambda legend: None
+        self.on_count: Callable[[int, int], None] = lambda drawn, total: None
+        self._painter = painter
+        self._own: viser.GaussianSplatHandle | None = None
+        self._painted_at = stage.standpoints[0].position
+        self._moved_at = 0.0
+        self._closed = False
+        handle.camera.fov = stage.standpoints[0].fov(handle.camera.aspect)
+        self._plain_background()
+
+    def start(self) -> None:
+        """Once its panels are there."""
+        self.handle.camera.on_update(lambda _: self.look())
+        self.look()
+        self.refresh()
+
+    def close(self) -> None:
+        """Nothing is painted for it any more."""
+        self._closed = True
+        self._painter.forget(self)
+        self._show_shared()
 
     def stand_at(self, standpoint: Standpoint) -> None:
         """Move the eye, and turn it and set its field of view to show all of the picture."""
-        camera = self._handle.camera
-        with self._handle.atomic():
+        camera = self.handle.camera
+        with self.handle.atomic():
             camera.position = standpoint.position
             camera.look_at = standpoint.look_at
             camera.up_direction = standpoint.up
             camera.fov = standpoint.fov(camera.aspect)
-        self._hide_frusta_around(standpoint.position)
+        self.look()
 
-    def _add_frusta(self, scene: ViewerScene, frame: DisplayFrame) -> list[viser.CameraFrustumHandle]:
-        frusta = []
-        orientations = scene.cameras.world_from_camera[:, :3, :3].double().numpy()
-        for i, (rotation, thumbnail) in enumerate(zip(orientations, scene.thumbnails, strict=True)):
-            standpoint = self._standpoints[i]
-            width, height = scene.cameras.sizes[i]
-            frustum = self._handle.scene.add_camera_frustum(
-                f"/photos/{i}",
-                fov=2 * float(np.arctan(standpoint.half_tangents[1])),
-                aspect=width / height,
-                scale=self._frustum_size,
-                thickness=1.5,
-                thickness_units="screen",
-                color=FRUSTUM_COLOUR,
-                image=thumbnail,
-                wxyz=tf.SO3.from_matrix(rotation).wxyz,
-                position=standpoint.position,
-                cast_shadow=False,
-                receive_shadow=False,
-            )
-            frustum.on_click(lambda _, standpoint=standpoint: self.stand_at(standpoint))
-            frusta.append(frustum)
-        return frusta
+    def eye(self, longer_side: int | None = None) -> Cameras:
+        """The window's eye as a camera of the scene; with pictures of at most this many pixels."""
+        camera = self.handle.camera
+        width, height = camera.image_width, camera.image_height
+        ratio = min(1.0, longer_side / max(width, height)) if longer_side else 1.0
+        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        return self.stage.frame.camera(camera.wxyz, camera.position, camera.fov, size)
 
-    def _add_panel(self, scene: ViewerScene) -> None:
-        gui = self._handle.gui
-        with gui.add_folder("View"):
-            reset = gui.add_button("Reset view", hint="Back to where the first photo was taken.")
-            reset.on_click(lambda _: self.stand_at(self._standpoints[0]))
-            background = gui.add_dropdown("Background", tuple(BACKGROUNDS))
-            background.on_update(lambda _: self._fill_background(background.value))
-        if not self._frusta:
+    def look(self) -> None:
+        """The eye has moved: new colours once it rests, at once where the server draws."""
+        if self._closed:
             return
-        with gui.add_folder("Photos"):
-            labels = [f"{i + 1}: {name}" for i, name in enumerate(scene.names)]
-            for label, standpoint in zip(labels, self._standpoints, strict=True):
-                jump = gui.add_button(label, hint="Stand where this photo was taken.", color="gray")
-                jump.on_click(lambda _, standpoint=standpoint: self.stand_at(standpoint))
-            frusta = gui.add_checkbox("Show in scene", True)
-            frusta.on_update(lambda _: self._set_frusta(frusta.value, size.value))
-            size = gui.add_slider("Size", 0.1, 3.0, 0.1, 1.0)
-            size.on_update(lambda _: self._set_frusta(frusta.value, size.value))
+        self._moved_at = time.monotonic()
+        self.standing = self._find_standing()
+        for callback in self.on_look:
+            callback()
+        at_once = self._server_draws() or (self._own is not None and not self._own.visible)
+        self._painter.ask(self, self._repaint, 0.0 if at_once else REST_SECONDS)
 
-    def _set_frusta(self, show: bool, size: float) -> None:
-        self._show_frusta = show
-        self._frustum_size = size * frustum_size(_positions(self._standpoints))
-        for frustum in self._frusta:
-            frustum.scale = self._frustum_size
-        self._hide_frusta_around(self._handle.camera.position)
+    def refresh(self) -> None:
+        """The wish or the Gaussians are others."""
+        self._painted_at = np.full(3, np.inf)
+        if not self._closed:
+            self._painter.ask(self, self._repaint)
 
-    def _hide_frusta_around(self, eye: Float[np.ndarray, "3"]) -> None:
-        """A photo right before the eye would cover the picture, and from where one was taken the picture
-        alone is shown, not its neighbours' photos over it."""
-        if not self._frusta:
+    def _find_standing(self) -> int | None:
+        camera = self.handle.camera
+        forward = np.asarray(camera.look_at) - camera.position
+        for index in range(len(self.stage.scene.cameras)):
+            place = self.stage.standpoints[index]
+            direction = place.look_at - place.position
+            cosine = forward @ direction / max(np.linalg.norm(forward) * np.linalg.norm(direction), 1e-12)
+            near = np.linalg.norm(place.position - camera.position) < STANDING_DISTANCE
+            if near and cosine > STANDING_COSINE:
+                return index
+        return None
+
+    def _server_draws(self) -> bool:
+        covered = self.standing is not None and self.wish.photo_share > 0
+        return self.stage.engine is not None and (self.wish.on_server or covered)
+
+    def _repaint(self) -> None:
+        if self._closed:
             return
-        distances = np.linalg.norm(_positions(self._standpoints) - eye, axis=-1)
-        show = self._show_frusta and distances.min() > STANDING_DISTANCE
-        for frustum, distance in zip(self._frusta, distances, strict=True):
-            visible = bool(show and distance > 1.5 * self._frustum_size)
-            if frustum.visible != visible:
-                frustum.visible = visible
+        shown = self.stage.shown
+        if self._server_draws():
+            self._draw_on_server(shown)
+        else:
+            self._paint_splats(shown)
 
-    def _fill_background(self, name: str) -> None:
-        self._handle.scene.set_background_image(np.full((1, 1, 3), BACKGROUNDS[name], np.uint8), format="png")
+    def _draw_on_server(self, shown: Shown) -> None:
+        """A quick picture while the eye moves, a sharp one when it rests."""
+        moving = time.monotonic() - self._moved_at < REST_SECONDS
+        eye = self.eye(QUICK_PIXELS if moving else SHARP_PIXELS)
+        standing = self.standing
+        near = self.stage.scene.near * (1.0 if standing is not None else 0.1)
+        rendering, legend = self.stage.draw(self.wish.mode, shown, eye, near)
+        rgb = rendering.rgb + (1 - rendering.alpha[..., None]) * self.wish.background / 255
+        if standing is not None and self.wish.photo_share > 0:
+            photo = torch.from_numpy(self.stage.scene.photos[standing]) / 255
+            rgb = lay_over(rgb, eye, photo, self.stage.scene.cameras.Ks[standing], self.wish.photo_share)
+        with self.handle.atomic():
+            if self._own is None or self._own.visible:
+                self._show_own(shown.splats.first(1), visible=False)
+            self.handle.scene.set_background_image(to_bytes(rgb), format="jpeg", jpeg_quality=90)
+        self.on_legend(legend)
+        self.on_count(len(shown.gaussians), len(shown.gaussians))
+        if moving:
+            self._painter.ask(self, self._repaint, REST_SECONDS)
 
+    def _paint_splats(self, shown: Shown) -> None:
+        wish, shared = self.wish, shown.splats.first(MAX_SPLATS)
+        hidden = self._own is not None and not self._own.visible
+        if hidden:
+            self._plain_background()
+        position = np.asarray(self.handle.camera.position)
+        if np.linalg.norm(position - self._painted_at) < REST_DISTANCE and not hidden:
+            if wish.mode != "Depth":
+                return
+        splats = shared.first(wish.max_splats)
+        away = np.linalg.norm(position - self.stage.standpoints[0].position) > REST_DISTANCE
+        turned = wish.follow and shown.gaussians.sh_degree > 0 and away
+        legend = ""
+        if wish.mode != "Colour" or turned or len(splats) < len(shared):
+            rgb = splats.rgb
+            if wish.mode != "Colour" or turned:
+                painted = self.stage.paint(wish.mode, shown, self.eye(), splats)
+                rgb, legend = painted.rgb.cpu().numpy(), painted.legend
+            self._show_own(splats, visible=True, rgb=rgb)
+        else:
+            self._show_shared()
+        self._painted_at = position
+        self.on_legend(legend)
+        self.on_count(len(splats), len(shown.splats))
 
-def frustum_size(positions: Float[np.ndarray, "n 3"]) -> float:
-    """Length of the frusta: large enough to see the photo, too small to reach the next camera."""
-    if len(positions) < 2:
-        return MAX_FRUSTUM
-    apart = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    np.fill_diagonal(apart, np.inf)
-    return float(np.clip(0.4 * np.median(apart.min(axis=1)), MIN_FRUSTUM, MAX_FRUSTUM))
+    def _show_own(self, splats: Splats, visible: bool, rgb: np.ndarray | None = None) -> None:
+        arrays = splats.means, splats.covariances, splats.rgb if rgb is None else rgb, splats.opacities
+        if self._own is None:
+            self._own = self.handle.scene.add_gaussian_splats(GAUSSIANS_NODE, *arrays, visible=visible)
+        else:
+            self._own.set_gaussians(*arrays)
+            self._own.visible = visible
 
+    def _show_shared(self) -> None:
+        if self._own is not None:
+            self._own.remove()
+            self._own = None
 
-def _positions(standpoints: tuple[Standpoint, ...]) -> Float[np.ndarray, "n 3"]:
-    return np.stack([standpoint.position for standpoint in standpoints])
+    def _plain_background(self) -> None:
+        grey = np.full((1, 1, 3), self.wish.background, np.uint8)
+        self.handle.scene.set_background_image(grey, format="png")
+
+    def set_background(self, grey: int) -> None:
+        """What no Gaussian covers."""
+        self.wish.background = grey
+        if self._server_draws():
+            self.refresh()
+        else:
+            self._plain_background()

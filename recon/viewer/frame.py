@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import viser.transforms as tf
 from jaxtyping import Float
 from torch import Tensor
 
@@ -37,6 +38,24 @@ class DisplayFrame:
     def points(self, xyz: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
         """World points in display units."""
         return (xyz - self.origin) * self.scale
+
+    def camera(
+        self,
+        wxyz: Float[np.ndarray, "4"],
+        position: Float[np.ndarray, "3"],
+        fov: float,
+        size: tuple[int, int],
+    ) -> Cameras:
+        """The eye of a browser as a camera of the scene: world_from_camera rotation and position in display
+        units, vertical field of view in radians, (width, height) of the picture."""
+        rotation = torch.from_numpy(tf.SO3(wxyz).as_matrix()).float()
+        centre = torch.from_numpy(np.asarray(position)).float() / self.scale + self.origin
+        pose = torch.eye(4)
+        pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ centre
+        width, height = size
+        focal = height / 2 / float(np.tan(fov / 2))
+        K = torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+        return Cameras(pose[None], K[None], (size,))
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,59 @@
 """From files to a `ViewerScene`: a run's folder, or a PLY alone."""
 
+import json
 from pathlib import Path
 
-from recon.datasets import DataConfig, load
+import torch
+
+from recon.datasets import DataConfig, nerfstudio
 from recon.errors import InputError
 from recon.export import read_ply
+from recon.run_folder import RunFolder
 from recon.scene import Views
-from recon.viewer.scene import THUMBNAIL_PIXELS, ViewerScene
+from recon.viewer.scene import PHOTO_PIXELS, ViewerScene
+
+ANY_SIZE = 1 << 20
+"""Held-out photos are measured at the size they were written in."""
 
 
-def load_scene(path: Path) -> ViewerScene:
-    """The scene at `path`: a folder with point_cloud.ply and, for the photos, transforms.json; or a PLY file.
+def load_scene(path: Path, device: torch.device | str = "cpu") -> ViewerScene:
+    """The scene at `path`, its Gaussians on `device`: a folder with point_cloud.ply and, for the photos,
+    transforms.json; or a PLY file.
 
     Raises InputError for anything else, and for files that are broken.
     """
     if not path.is_dir():
-        return ViewerScene.from_gaussians(read_ply(path))
-    if not (path / "point_cloud.ply").is_file():
+        return ViewerScene.from_gaussians(read_ply(path).to(device))
+    run = RunFolder(path)
+    if not run.point_cloud.is_file():
         raise InputError(
             f"{path} holds no point_cloud.ply; give the folder of a finished run, or a PLY file."
         )
-    gaussians = read_ply(path / "point_cloud.ply")
+    gaussians = read_ply(run.point_cloud).to(device)
     if not (path / "transforms.json").is_file():
         return ViewerScene.from_gaussians(gaussians)
-    views = load(DataConfig(path, layout="nerfstudio", max_size=THUMBNAIL_PIXELS)).train
+    held_out = _views(run.held_out, ANY_SIZE) if (run.held_out / "transforms.json").is_file() else None
+    return ViewerScene.from_views(gaussians, _views(path, PHOTO_PIXELS), held_out, _near(run), path)
+
+
+def runs_beside(path: Path) -> list[Path]:
+    """The finished runs that lie in the same folder as this one, this one included, by name."""
+    folders = path.resolve().parent.iterdir()
+    return sorted(folder for folder in folders if RunFolder(folder).point_cloud.is_file())
+
+
+def _views(folder: Path, max_size: int) -> Views:
+    """Of a folder as `write_views` makes it, were it a single photo."""
+    views = nerfstudio.read(DataConfig(folder, layout="nerfstudio", max_size=max_size)).train
     assert isinstance(views, Views), "a transforms.json gives cameras"
-    return ViewerScene.from_views(gaussians, views)
+    return views
+
+
+def _near(run: RunFolder) -> float:
+    """As metrics.json says; runs without one, or of before it said so, drew everything."""
+    try:
+        return float(json.loads(run.metrics.read_text()).get("near", 0.01))
+    except FileNotFoundError:
+        return 0.01
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{run.metrics} is damaged ({error}); delete it to look at the scene.") from error

@@ -1,21 +1,28 @@
-"""The web server: Gaussians that all browsers share, renewed while they are being fitted."""
+"""The web server: one stage that all browsers look at, renewed while it is being fitted."""
 
 import contextlib
 import io
 import logging
-import socket
 import threading
 import time
 
-import torch
 import viser
 
-from recon.errors import InputError, MachineError
+from recon.errors import InputError
+from recon.events import Step
 from recon.gaussians import Gaussians
-from recon.viewer.client import Client
-from recon.viewer.frame import Standpoint, display_frame, overview, standpoints
+from recon.rendering import Engine
+from recon.viewer.address import LOOPBACK, free_port
+from recon.viewer.client import GAUSSIANS_NODE, MAX_SPLATS, Client
+from recon.viewer.frame import Standpoint
+from recon.viewer.painter import Painter
+from recon.viewer.panel_held_out import HeldOutPanel
+from recon.viewer.panel_photos import PhotosPanel
+from recon.viewer.panel_training import TrainingPanel
+from recon.viewer.panel_view import ViewPanel
 from recon.viewer.scene import ViewerScene
-from recon.viewer.splats import Splats, splats_from_gaussians
+from recon.viewer.splats import Splats
+from recon.viewer.stage import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -24,44 +31,33 @@ UPDATE_SECONDS = 2.0
 UPDATE_STEPS = 100
 """nor after fewer steps than this,"""
 MAX_UPDATE_SHARE = 0.1
-"""nor so often that renewing them takes more than this share of the time."""
-MAX_SPLATS = 500_000
-"""Drawn at first; a laptop's own graphics still turns this many."""
-PORTS_TRIED = 20
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""nor so often that renewing them, or drawing for the browsers, takes more than this share of the time."""
 
 
 class Viewer:
     """A running viewer. `update` and `show` are called by the thread that owns the Gaussians; browsers are
-    served by threads of viser's."""
+    served by threads of viser's, and drawn for by the painter's."""
 
-    def __init__(self, scene: ViewerScene, server: viser.ViserServer) -> None:
-        self._scene = scene
+    def __init__(self, scene: ViewerScene, server: viser.ViserServer, engine: Engine | None) -> None:
         self._server = server
-        self._frame = display_frame(scene.gaussians, scene.cameras)
-        seen = standpoints(scene.gaussians, scene.cameras, self._frame)
-        self._standpoints = seen or (overview(self._frame),)
-        eyes = torch.stack([torch.from_numpy(standpoint.position) for standpoint in self._standpoints])
-        self._eyes = eyes / self._frame.scale + self._frame.origin
-        self._lock = threading.Lock()
+        self._engine = engine
+        self._painter = Painter()
+        self._stage = Stage(scene, engine)
+        self._clients: dict[int, Client] = {}
+        self._training: TrainingPanel | None = None
         self._shown_at, self._shown_step, self._cost = -float("inf"), 0, 0.0
 
-        server.scene.set_up_direction(self._frame.up.numpy())
         server.gui.set_panel_label("recon")
-        server.gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
+        server.gui.configure_theme(
+            dark_mode=True, show_logo=False, show_share_button=False, control_width="medium"
+        )
         server.gui.main_panel.dock_right()
-        self._set_initial_camera(self._standpoints[0])
-        with server.gui.add_folder("Gaussians"):
-            self._count = server.gui.add_text("Drawn", "", disabled=True)
-            self._step = server.gui.add_text("Step", "", disabled=True, visible=False)
-            self._limit = server.gui.add_slider(
-                "Max (thousand)", 10, 2000, 10, MAX_SPLATS // 1000, hint="Fewer Gaussians are drawn faster."
-            )
-        self._limit.on_update(lambda _: self._upload())
-        self._splats = self._to_splats(scene.gaussians)
-        self._node = server.scene.add_gaussian_splats("/gaussians", *_arrays(self._splats.first(MAX_SPLATS)))
-        self._upload()
+        server.scene.set_up_direction(self._stage.frame.up.numpy())
+        self._set_initial_camera(self._stage.standpoints[0])
+        first = self._stage.shown.splats.first(MAX_SPLATS)
+        self._node = server.scene.add_gaussian_splats(GAUSSIANS_NODE, *_arrays(first))
         server.on_client_connect(self._connect)
+        server.on_client_disconnect(self._disconnect)
 
     @property
     def url(self) -> str:
@@ -69,6 +65,33 @@ class Viewer:
         host = self._server.get_host()
         host = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.get_port()}"
+
+    def train(self, stop: threading.Event) -> TrainingPanel:
+        """Shows buttons for the fit that is told of by `follow` and ends when `stop` is set."""
+        self._painter.share = MAX_UPDATE_SHARE
+        self._training = TrainingPanel(self._server.gui, stop)
+        return self._training
+
+    def follow(self, step: Step) -> None:
+        """A step of the fit has been taken: shows it if that is due, and returns once the fit is to go on."""
+        assert self._training is not None, "train() comes first"
+        self._training.tell(step)
+        if self._training.paused:
+            self.show(step.gaussians, step.step)
+            self._painter.share = 1.0
+            self._training.wait_while_paused()
+            self._painter.share = MAX_UPDATE_SHARE
+        if step.step == step.max_steps:
+            self.finish(step)
+        else:
+            self.update(step.gaussians, step.step)
+
+    def finish(self, step: Step) -> None:
+        """The fit has ended with this step."""
+        assert self._training is not None, "train() comes first"
+        self._training.tell(step)
+        self.show(step.gaussians, step.step)
+        self._painter.share = 1.0
 
     def update(self, gaussians: Gaussians, step: int) -> None:
         """Show the Gaussians of a running fit if the last ones are old enough and somebody looks on."""
@@ -80,12 +103,8 @@ class Viewer:
     def show(self, gaussians: Gaussians, step: int) -> None:
         """Show the Gaussians now, and to everyone who comes later."""
         begin = time.monotonic()
-        splats = self._to_splats(gaussians)
-        with self._lock:
-            self._splats = splats
+        self._stage.show(gaussians)
         self._upload()
-        self._step.value = str(step)
-        self._step.visible = True
         self._shown_at, self._shown_step = time.monotonic(), step
         self._cost = self._shown_at - begin
 
@@ -97,20 +116,30 @@ class Viewer:
 
     def stop(self) -> None:
         """Close the server and its port."""
+        self._painter.stop()
         with _quiet():
             self._server.stop()
 
     def _connect(self, handle: viser.ClientHandle) -> None:
-        Client(handle, self._scene, self._frame, self._standpoints)
+        client = Client(handle, self._stage, self._painter)
+        ViewPanel(client)
+        if client.stage.scene.photos:
+            PhotosPanel(client)
+        if client.stage.scene.held_out is not None and self._engine is not None:
+            HeldOutPanel(client)
+        self._clients[handle.client_id] = client
+        client.start()
 
-    def _to_splats(self, gaussians: Gaussians) -> Splats:
-        return splats_from_gaussians(gaussians, self._frame, self._eyes)
+    def _disconnect(self, handle: viser.ClientHandle) -> None:
+        client = self._clients.pop(handle.client_id, None)
+        if client is not None:
+            client.close()
 
     def _upload(self) -> None:
-        with self._lock:
-            shown = self._splats.first(1000 * self._limit.value)
-            self._node.set_gaussians(*_arrays(shown))
-            self._count.value = f"{len(shown):,} of {len(self._splats):,}"
+        """To all browsers; those that have Gaussians of their own get them painted anew."""
+        self._node.set_gaussians(*_arrays(self._stage.shown.splats.first(MAX_SPLATS)))
+        for client in list(self._clients.values()):
+            client.refresh()
 
     def _set_initial_camera(self, standpoint: Standpoint) -> None:
         """Where a new browser starts, so that its first picture is not one from nowhere."""
@@ -122,8 +151,11 @@ class Viewer:
         camera.far = 1e4
 
 
-def serve(scene: ViewerScene, host: str = "127.0.0.1", port: int = 8080) -> Viewer:
-    """Start a viewer; `url` of the result tells where, as a taken port makes way for the next free one.
+def serve(
+    scene: ViewerScene, host: str = "127.0.0.1", port: int = 8080, engine: Engine | None = None
+) -> Viewer:
+    """Start a viewer; `url` of the result tells where, as a taken port makes way for the next free one. With
+    an engine for the Gaussians' device, pictures are also drawn here, and support is known.
 
     Raises InputError for a host or port that does not exist, MachineError if no port is free.
     """
@@ -138,25 +170,7 @@ def serve(scene: ViewerScene, host: str = "127.0.0.1", port: int = 8080) -> View
         logger.warning("--host %s lets everyone who can reach this machine see and control the viewer.", host)
     with _quiet():
         server = viser.ViserServer(host=host, port=free, verbose=False)
-    return Viewer(scene, server)
-
-
-def free_port(host: str, port: int) -> int:
-    """The first port from `port` on that can be listened to; for 0, any that the system gives."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise InputError(f"--host {host} is unknown ({error.strerror}); use 127.0.0.1.") from error
-    reason = ""
-    for candidate in range(port, min(port + PORTS_TRIED, 65536)):
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address[0], candidate))
-                return probe.getsockname()[1]
-            except OSError as error:
-                reason = error.strerror
-    raise MachineError(f"No port from {port} on can be opened on {host} ({reason}); choose another --port.")
+    return Viewer(scene, server, engine)
 
 
 def _arrays(splats: Splats) -> tuple:

@@ -1,15 +1,16 @@
 """Gaussians as the browser draws them: one colour each, no harmonics, the most visible ones first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from recon.gaussians import Gaussians
-from recon.rendering.reference import rotation_from_quat, sh_basis
+from recon.rendering.reference import rotation_from_quat
 from recon.viewer.frame import DisplayFrame
+from recon.viewer.paint import rgb_from_eye
 
 MIN_OPACITY = 1 / 255
 """What is fainter changes no 8-bit colour."""
@@ -28,19 +29,21 @@ class Splats:
     covariances: Float[np.ndarray, "s 3 3"]
     rgb: Float[np.ndarray, "s 3"]
     opacities: Float[np.ndarray, "s 1"]
+    indices: Int[Tensor, " s"]
+    """Which of the Gaussians each one is, on their device."""
 
     def __len__(self) -> int:
         return len(self.means)
 
     def first(self, count: int) -> "Splats":
         """The `count` most visible splats."""
-        return Splats(self.means[:count], self.covariances[:count], self.rgb[:count], self.opacities[:count])
+        return Splats(*(getattr(self, field.name)[:count] for field in fields(self)))
 
 
 @torch.no_grad()
 def splats_from_gaussians(gaussians: Gaussians, frame: DisplayFrame, eyes: Float[Tensor, "m 3"]) -> Splats:
     """The Gaussians worth drawing, in order of opacity times size as seen from the nearest of `eyes`, which
-    are points of the world; colours are those seen from the mean of them."""
+    are points of the world; colours are those seen from the first of them."""
     device = gaussians.means.device
     eyes = eyes.to(device)
     distances = torch.cdist(gaussians.means, eyes).amin(dim=1)
@@ -56,18 +59,10 @@ def splats_from_gaussians(gaussians: Gaussians, frame: DisplayFrame, eyes: Float
     return Splats(
         means=frame.points(means.cpu()).numpy(),
         covariances=(axes @ axes.mT).cpu().numpy(),
-        rgb=rgb_from_eye(gaussians.sh[order], means, eyes.mean(dim=0)).cpu().numpy(),
+        rgb=rgb_from_eye(gaussians.sh[order], means, eyes[0]).cpu().numpy(),
         opacities=opacities[order, None].cpu().numpy(),
+        indices=order,
     )
-
-
-def rgb_from_eye(
-    sh: Float[Tensor, "g k 3"], means: Float[Tensor, "g 3"], eye: Float[Tensor, "3"]
-) -> Float[Tensor, "g 3"]:
-    """The colours that harmonics show to an eye at this point of the world, in [0, 1]."""
-    directions = torch.nn.functional.normalize(means - eye, dim=-1)
-    basis = sh_basis(directions, round(sh.shape[1] ** 0.5) - 1)
-    return (torch.einsum("gk,gkc->gc", basis, sh) + 0.5).clamp(0, 1)
 
 
 def _drawn(gaussians: Gaussians) -> tuple[Tensor, ...]:

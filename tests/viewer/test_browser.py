@@ -1,8 +1,11 @@
 """The viewer as a person sees it, in headless Chromium."""
 
+import dataclasses
 import io
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -15,10 +18,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from two_colours import HEIGHT, WIDTH, two_coloured_wall
 from viser import CameraHandle
 
+from recon.events import FitStarted, Step
 from recon.gaussians import sh0_from_rgb
+from recon.metrics import psnr, quantise
+from recon.rendering import pick_device, pick_engine
 from recon.viewer import Viewer, ViewerScene, serve
-from recon.viewer.client import frustum_size
+from recon.viewer.client import Client
 from recon.viewer.frame import Standpoint
+from recon.viewer.live import LiveViewer
+from recon.viewer.panel_photos import frustum_size
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -58,7 +66,13 @@ class Window:
 
 @pytest.fixture(scope="module")
 def viewer() -> Iterator[Viewer]:
-    viewer = serve(ViewerScene.from_views(*two_coloured_wall()), port=0)
+    gaussians, views = two_coloured_wall()
+    device = pick_device("cpu")
+    viewer = serve(
+        ViewerScene.from_views(gaussians, views, views.select([1])),
+        port=0,
+        engine=pick_engine("auto", device),
+    )
     yield viewer
     viewer.stop()
 
@@ -100,6 +114,16 @@ def open_window(viewer: Viewer, browser: Browser) -> Window:
     if notice.count():
         notice.first.click()
     return window
+
+
+def client_of(viewer: Viewer) -> Client:
+    """That of the window opened last."""
+    return viewer._clients[max(viewer._clients)]
+
+
+def choose(window: Window, menu: str, option: str) -> None:
+    window.page.get_by_role("combobox", name=menu).click()
+    window.page.get_by_role("option", name=option).click()
 
 
 def quadrants(picture: np.ndarray) -> np.ndarray:
@@ -151,8 +175,8 @@ def test_a_photo_in_the_scene_leads_to_where_it_was_taken(window: Window, viewer
     for _ in range(3):  # backwards, until the frusta are in sight
         window.page.mouse.wheel(0, 500)
         window.page.wait_for_timeout(2000)
-    assert camera.position[2] < viewer._standpoints[0].position[2] - 3
-    window.page.mouse.click(*pixel_of_photo(viewer._standpoints, 2, camera))
+    assert camera.position[2] < viewer._stage.standpoints[0].position[2] - 3
+    window.page.mouse.click(*pixel_of_photo(viewer._stage.standpoints, 2, camera))
     assert resembles(third)(window.wait_until(resembles(third)))
 
 
@@ -184,6 +208,110 @@ def test_all_windows_see_the_gaussians_of_a_running_fit(viewer: Viewer, browser:
     finally:
         second.page.close()
         viewer.show(gaussians, step=0)
+
+
+def test_the_browser_draws_what_the_engine_draws(window: Window, viewer: Viewer):
+    window.wait_until(resembles(two_coloured_wall()[1].images[0].numpy()))
+    client = client_of(viewer)
+    rendering, _ = viewer._stage.draw("Colour", viewer._stage.shown, client.eye(), near=0.01)
+    expected = rendering.rgb.clamp(0, 1).numpy()
+
+    def difference(picture: np.ndarray) -> float:
+        return float(np.abs(picture[: len(expected), : expected.shape[1]] - expected).mean())
+
+    assert difference(window.wait_until(lambda picture: difference(picture) < 0.03)) < 0.03
+    window.page.get_by_role("checkbox", name="Draw on the server").check()
+    assert difference(window.wait_until(lambda picture: difference(picture) < 0.008)) < 0.008
+
+
+@pytest.mark.parametrize("mode", ["Depth", "Support"])
+def test_a_mode_replaces_the_colours_and_is_explained(window: Window, viewer: Viewer, mode: str):
+    _, views = two_coloured_wall()
+    window.wait_until(resembles(views.images[0].numpy()))
+    choose(window, "Show", mode)
+    client = client_of(viewer)
+    shown = viewer._stage.shown
+    painted = viewer._stage.paint(mode, shown, client.eye())
+    in_the_middle = shown.gaussians.means[:, :2].abs().amax(dim=1) < 0.8
+    expected = painted.rgb[in_the_middle].median(dim=0).values.numpy()
+
+    def middle(picture: np.ndarray) -> np.ndarray:
+        height, width = picture.shape[:2]
+        return picture[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3].mean(axis=(0, 1))
+
+    picture = window.wait_until(lambda picture: bool(np.abs(middle(picture) - expected).max() < 0.1))
+    np.testing.assert_allclose(middle(picture), expected, atol=0.1)
+    assert window.page.get_by_text("scene units" if mode == "Depth" else "three or more").is_visible()
+    choose(window, "Show", "Colour")
+    assert resembles(views.images[0].numpy())(window.wait_until(resembles(views.images[0].numpy())))
+
+
+def test_a_photo_lies_over_the_scene_from_its_place(window: Window, viewer: Viewer):
+    _, views = two_coloured_wall()
+    photo = views.images[0].numpy()
+    window.wait_until(resembles(photo))
+    client = client_of(viewer)
+    assert client.standing == 0
+    dark = viewer._stage.scene
+    viewer._stage.scene = dataclasses.replace(dark, photos=tuple(255 - photo for photo in dark.photos))
+    try:
+        slider = window.page.get_by_role("slider").first
+        slider.focus()
+        slider.press("End")
+        assert resembles(1 - photo)(window.wait_until(resembles(1 - photo)))
+        slider.press("Home")
+        assert resembles(photo)(window.wait_until(resembles(photo)))
+    finally:
+        viewer._stage.scene = dark
+
+
+def test_a_held_out_photo_is_compared_at_the_push_of_a_button(window: Window, viewer: Viewer):
+    window.page.get_by_text("Held-out photos").click()
+    window.page.get_by_role("button", name="Compare").click()
+    result = window.page.get_by_text("dB", exact=False).last
+    result.wait_for(timeout=1000 * PATIENCE_SECONDS)
+    _, views = two_coloured_wall()
+    rendering, _ = viewer._stage.draw("Colour", viewer._stage.shown, views.cameras.select([1]), near=0.01)
+    expected = psnr(quantise(rendering.rgb), views.images[1])
+    assert result.inner_text() == f"{expected:.2f} dB"
+
+
+def test_a_running_fit_is_held_resumed_and_ended_from_the_browser(browser: Browser):
+    gaussians, views = two_coloured_wall()
+    stop, taken = threading.Event(), [0]
+    live = LiveViewer("127.0.0.1", 0, pick_engine("auto", pick_device("cpu")))
+    live(FitStarted(views, gaussians, 0.01, stop))
+    assert live._viewer is not None
+
+    def fit() -> None:
+        while not stop.is_set():
+            taken[0] += 1
+            live(Step(taken[0], 10**6, {"photometric": torch.tensor(1 / taken[0])}, gaussians))
+            time.sleep(0.01)
+
+    fitting = threading.Thread(target=fit)
+    fitting.start()
+    window = open_window(live._viewer, browser)
+    try:
+        window.page.get_by_role("button", name="Pause").click()
+        window.page.get_by_role("button", name="Resume").wait_for()
+        window.page.wait_for_timeout(500)
+        held = taken[0]
+        window.page.wait_for_timeout(1000)
+        assert taken[0] == held
+        window.page.get_by_role("button", name="Resume").click()
+        window.page.get_by_role("button", name="Pause").wait_for()
+        window.page.wait_for_timeout(1500)
+        assert taken[0] > held
+        assert window.page.locator(".uplot canvas").count() == 1
+        window.page.get_by_role("button", name="Stop").click()
+        window.page.get_by_role("button", name="Stop and keep the scene").click()
+        fitting.join(timeout=PATIENCE_SECONDS)
+        assert stop.is_set() and not fitting.is_alive()
+    finally:
+        stop.set()
+        window.page.close()
+        live._viewer.stop()
 
 
 def test_it_asks_nobody_but_this_machine_and_logs_no_error(window: Window, viewer: Viewer):

@@ -12,8 +12,8 @@ from two_colours import two_coloured_wall
 
 from recon.errors import InputError, MachineError
 from recon.export import write_ply, write_views
-from recon.viewer import Viewer, ViewerScene, load_scene, server
-from recon.viewer.scene import THUMBNAIL_PIXELS, thumbnail
+from recon.viewer import Viewer, ViewerScene, address, load_scene, server
+from recon.viewer.scene import THUMBNAIL_PIXELS, small_copy
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_bad_address_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="--host no.such.host.invalid"):
         server.serve(scene, host="no.such.host.invalid")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(server, "PORTS_TRIED", 1)
+        monkeypatch.setattr(address, "PORTS_TRIED", 1)
         with pytest.raises(MachineError, match="choose another --port"):
             server.serve(scene, port=taken.getsockname()[1])
     with pytest.raises(MachineError, match="can be opened on 192.0.2.1"):
@@ -108,13 +108,6 @@ def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkey
     assert shown(viewer) == everything, "it would take more than a tenth of the time"
 
 
-def test_a_smaller_limit_shows_fewer_splats(viewer: Viewer):
-    viewer._limit.value = 1
-    viewer._upload()
-    assert shown(viewer) == 1000
-    assert viewer._count.value.startswith("1,000 of 2,7")
-
-
 def test_an_empty_scene_is_refused():
     gaussians, _ = two_coloured_wall()
     nothing = gaussians.select(torch.zeros(len(gaussians), dtype=torch.bool))
@@ -129,7 +122,7 @@ def test_a_run_and_a_ply_are_loaded(tmp_path: Path):
     assert len(load_scene(tmp_path).gaussians) == len(gaussians)
     write_views(tmp_path, views)
     scene = load_scene(tmp_path)
-    assert len(scene.cameras) == len(scene.thumbnails) == len(views)
+    assert len(scene.cameras) == len(scene.photos) == len(views)
     torch.testing.assert_close(scene.cameras.camera_from_world, views.cameras.camera_from_world)
 
 
@@ -143,8 +136,24 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
 def test_thumbnails_are_small_and_means_of_what_they_cover():
     checks = torch.zeros(640, 960, 3)
     checks[::2, ::2] = 1
-    small = thumbnail(checks)
+    small = small_copy(checks, THUMBNAIL_PIXELS)
     assert small.shape == (round(640 * THUMBNAIL_PIXELS / 960), THUMBNAIL_PIXELS, 3)
     assert abs(small.mean() - 255 / 4) < 1
-    tiny = thumbnail(checks[:5, :7])
+    tiny = small_copy(checks[:5, :7], THUMBNAIL_PIXELS)
     assert tiny.shape == (5, 7, 3)
+
+
+def test_a_run_brings_its_held_out_photos_and_its_near_plane(tmp_path: Path):
+    gaussians, views = two_coloured_wall()
+    write_ply(tmp_path / "point_cloud.ply", gaussians)
+    write_views(tmp_path, views.select([0, 1]))
+    (tmp_path / "held_out").mkdir()
+    write_views(tmp_path / "held_out", views.select([2]))
+    (tmp_path / "metrics.json").write_text('{"near": 0.25}')
+    scene = load_scene(tmp_path)
+    assert scene.near == 0.25 and len(scene.photos) == 2
+    assert scene.held_out is not None and scene.held_out.sizes == (views.sizes[2],)
+    torch.testing.assert_close(scene.held_out.cameras.centres, views.cameras.centres[2:])
+    (tmp_path / "metrics.json").write_text("[")
+    with pytest.raises(InputError, match="metrics.json is damaged"):
+        load_scene(tmp_path)

@@ -9,7 +9,8 @@ import torch
 from recon.gaussians import Gaussians
 from recon.scene import Cameras
 from recon.viewer.frame import DisplayFrame, display_frame
-from recon.viewer.splats import MAX_SCALE, rgb_from_eye, splats_from_gaussians
+from recon.viewer.paint import rgb_from_eye
+from recon.viewer.splats import MAX_SCALE, splats_from_gaussians
 
 EYES = torch.zeros(1, 3)
 UNSCALED = DisplayFrame(torch.zeros(3), 1.0, torch.tensor([0.0, -1.0, 0.0]))

@@ -1,6 +1,8 @@
 """A scene whose picture is known without a renderer: a wall, red on the left, blue on the right, its upper
 half brighter, seen by three cameras in OpenCV axes (y down)."""
 
+from pathlib import Path
+
 import torch
 
 from recon.gaussians import Gaussians, sh0_from_rgb
@@ -51,7 +53,7 @@ def _views(scale: float) -> Views:
         images=tuple(images),
         names=tuple(f"photo_{i}.png" for i in range(count)),
         masks=(None,) * count,
-        paths=(),
+        paths=tuple(Path(f"photo_{i}.png") for i in range(count)),
         focal_priors=(None,) * count,
         cameras=Cameras(torch.stack(poses), K.repeat(count, 1, 1), ((WIDTH, HEIGHT),) * count),
     )
