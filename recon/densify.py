@@ -1,5 +1,7 @@
 """Changing the number of Gaussians while fitting, by gsplat's strategies and operations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -70,7 +72,7 @@ def remove_gaussians(
 ) -> None:
     """Removes Gaussians from the scene, the optimisers and the state of the strategy."""
     if bool(which.any()):
-        with _GsplatNames(gaussians, optimisers) as (params, named):
+        with GsplatNames(gaussians, optimisers) as (params, named):
             remove(params, named, state, which)
 
 
@@ -105,14 +107,21 @@ class GrowAndPrune:
             "n_cameras": 1,
             "gaussian_ids": None,
         }
-        # gsplat samples the halves of a split Gaussian from the global generator.
-        devices = [gaussians.means.device] if gaussians.means.is_cuda else []
-        with torch.random.fork_rng(devices), _GsplatNames(gaussians, optimisers) as (params, named):
-            torch.manual_seed(step_seed(seed, step))
+        with seeded(seed, step, gaussians), GsplatNames(gaussians, optimisers) as (params, named):
             self.config.step_post_backward(params, named, self.state, step, info)
 
 
-class _GsplatNames:
+@contextmanager
+def seeded(seed: int, step: int, gaussians: Gaussians) -> Iterator[None]:
+    """Inside, the global generator is seeded for one step of a run, because gsplat samples the halves of a split
+    Gaussian from it; afterwards it is as it was before."""
+    devices = [gaussians.means.device] if gaussians.means.is_cuda else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(step_seed(seed, step))
+        yield
+
+
+class GsplatNames:
     """Lends parameters and optimisers to gsplat under its names, and takes back what it replaced."""
 
     def __init__(self, gaussians: Gaussians, optimisers: Optimisers) -> None:
