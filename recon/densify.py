@@ -113,8 +113,8 @@ class GrowAndPrune:
 
 @contextmanager
 def seeded(seed: int, step: int, gaussians: Gaussians) -> Iterator[None]:
-    """Inside, the global generator is seeded for one step of a run, because gsplat samples the halves of a split
-    Gaussian from it; afterwards it is as it was before."""
+    """Seeds the global generator, from which gsplat samples the halves of a split Gaussian, for one step of a
+    run; afterwards it is as it was before."""
     devices = [gaussians.means.device] if gaussians.means.is_cuda else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(step_seed(seed, step))

@@ -14,10 +14,16 @@ from recon import progress
 from recon.events import Event, Progress, Step
 from recon.export import read_ply
 
-GROWING = (
-    *("--method", "3dgs", "--grow.refine-start-iter", "1", "--grow.refine-every", "6"),
-    *("--grow.grow-grad2d", "1e-6"),
-)
+GROWING = {
+    "as 3DGS does": (
+        *("--method", "3dgs", "--grow.refine-start-iter", "1", "--grow.refine-every", "6"),
+        *("--grow.grow-grad2d", "1e-6"),
+    ),
+    "within a budget": (
+        *("--densify", "budget", "--budget.every", "6", "--budget.start", "0", "--budget.stop", "1"),
+        *("--budget.fill", "0.001"),
+    ),
+}
 """Changes the number of Gaussians between checkpoints."""
 
 
@@ -96,14 +102,16 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, photos, undisturbed
     assert not list(run.rglob("*.tmp"))
 
 
-def test_a_stopped_run_that_grows_ends_like_an_undisturbed_one(tmp_path, photos, monkeypatch):
+@pytest.mark.parametrize("growing", GROWING)
+def test_a_stopped_run_that_grows_ends_like_an_undisturbed_one(tmp_path, photos, monkeypatch, growing):
+    options = GROWING[growing]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert train(photos, whole, *GROWING).code == 0
+    assert train(photos, whole, *options).code == 0
     with monkeypatch.context() as patch:
         interrupt_at(patch, (Step, "step", 17))
-        assert train(photos, stopped, *GROWING).code == 0
+        assert train(photos, stopped, *options).code == 0
     assert report(stopped)["gaussians"] < report(whole)["gaussians"]  # it goes on growing after step 17
-    assert train(photos, stopped, *GROWING, "--resume").code == 0
+    assert train(photos, stopped, *options, "--resume").code == 0
     assert_same_scene(stopped, whole)
 
 

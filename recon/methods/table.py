@@ -12,6 +12,7 @@ from typing import Literal
 from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
+from recon.densify_budget import Budget, BudgetConfig
 from recon.initialise import InitialiseConfig
 from recon.methods.co_regularisation import CoRegularisationConfig, PairedFit
 from recon.methods.coherence import Coherence, CoherenceConfig
@@ -53,11 +54,12 @@ class MethodConfig:
     co_regularisation: CoRegularisationConfig = field(default_factory=CoRegularisationConfig)
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
-    densify: Literal["prune", "grow"] = "prune"
-    """Whether Gaussians are only removed when faded, or also grown as 3DGS does."""
+    densify: Literal["prune", "grow", "budget"] = "prune"
+    """Whether Gaussians are only removed when faded, also grown as 3DGS does, or grown within a budget."""
     prune: PruneConfig = field(default_factory=PruneConfig)
     grow: DefaultStrategy = field(default_factory=DefaultStrategy)
     """gsplat's own settings for growing."""
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     checkpoint_every: int = 250
     """Steps between two states on disk, from which --resume goes on."""
 
@@ -132,6 +134,8 @@ def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:
     """What changes the number of one field's Gaussians."""
     if config.densify == "grow":
         return GrowAndPrune(config.grow, stereo.scale)
+    if config.densify == "budget":
+        return Budget(config.budget, config.prune, stereo.scale, config.fit.max_steps)
     return Prune(config.prune)
 
 

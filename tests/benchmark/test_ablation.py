@@ -28,7 +28,9 @@ RECON = METHODS["recon"][1]
 
 
 def regularisers(config, truth: Truth) -> set[str]:
-    return set(make_recipe(config, truth.views, truth.stereo).regularisers)
+    """What the loop will call by these settings, a second field that checks the first among it."""
+    recipe = make_recipe(config, truth.views, truth.stereo)
+    return set(recipe.regularisers) | ({"co_regularisation"} if recipe.partner else set())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -152,7 +154,7 @@ def test_without_validation_the_split_is_the_scenes_own(four_views: Views):
 def report(views: Views) -> Report:
     scores = {"t.png": Scores(20.0, 0.5)}
     return Report(
-        *("recon", 0, views.names, 20.0, 0.5, None, scores, 9, True, 5, {}, 0.1, "c", "cpu", "m"),
+        *("recon", 0, views.names, 20.0, 0.5, None, scores, 9, True, 5, 0.01, {}, 0.1, "c", "cpu", "m"),
     )
 
 
