@@ -150,6 +150,10 @@ class Bench:
     """Where to compute."""
     engine: EngineName = "auto"
     """What draws the Gaussians."""
+    workers: int = 1
+    """Tasks measured at a time; more than one are Ray workers, each with a GPU or its share of the cores."""
+    address: str | None = None
+    """Ray cluster that the workers run on; its machines need the photos under the same path."""
 
     def run(self) -> None:
         from recon.commands import bench

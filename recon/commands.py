@@ -86,6 +86,7 @@ def bench(command: Bench) -> None:
     """Measures what is not measured yet, and prints the table; or lists the protocols."""
     from recon.benchmark.runner import run_plan
     from recon.benchmark.tables import protocol_table, result_table
+    from recon.benchmark.workers import Workers
 
     console = Console(stderr=True)
     # A table of nine columns is unreadable in 80 characters, and files and pipes have no width of their own.
@@ -96,7 +97,9 @@ def bench(command: Bench) -> None:
     device = pick_device(command.device)
     plan = plan_of(command)
     engine = ready_engine(command.engine, device, console)
-    wide.print(result_table(plan.protocol, run_plan(plan, device, engine, console)))
+    several = command.workers > 1 or command.address is not None
+    workers = Workers(max(1, command.workers), command.address, command.engine) if several else None
+    wide.print(result_table(plan.protocol, run_plan(plan, device, engine, console, workers)))
 
 
 def plan_of(command: Bench) -> "Plan":

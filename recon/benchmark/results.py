@@ -21,6 +21,9 @@ class Task:
     method: str
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.scene}, {self.views} views, {self.method}, seed {self.seed}"
+
     def file(self, folder: Path) -> Path:
         name = f"{self.method}-seed{self.seed}.json"
         return folder / self.protocol / self.scene / f"{self.views}-views" / name

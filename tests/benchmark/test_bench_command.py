@@ -9,7 +9,7 @@ import torch
 from commands import assert_refused, call_recon, save_dtu_scan, save_llff_scene
 
 from recon import datasets
-from recon.benchmark import runner
+from recon.benchmark import measure, runner
 from recon.benchmark.protocols import LLFF
 from recon.datasets.splits import sparse_split
 from recon.errors import MachineError
@@ -196,8 +196,8 @@ def test_photos_may_be_fitted_smaller_than_they_are_measured(dtu, tmp_path, monk
     seen = []
 
     def look(plan, task, *_: object):
-        seen.extend(runner.read_task(plan, task, print))
-        seen.extend(runner.read_task(replace(plan, max_size=None), task, print))
+        seen.extend(measure.read_task(plan, task, print))
+        seen.extend(measure.read_task(replace(plan, max_size=None), task, print))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "measure", look)
@@ -213,7 +213,7 @@ def test_without_lpips_weights_the_other_metrics_are_measured_and_it_is_said(
     def no_weights(*_: object) -> None:
         raise MachineError("LPIPS needs the alex weights; set TORCH_HOME.")
 
-    monkeypatch.setattr(runner, "make_lpips", no_weights)
+    monkeypatch.setattr(measure, "make_lpips", no_weights)
     quick = [option for option in QUICK if option not in ("--lpips", "none")]
     outcome = call_recon("bench", "spare", "--data", dtu, "--output", tmp_path, *quick)
     assert outcome.code == 0, outcome.err
