@@ -17,13 +17,19 @@ from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
 from recon.export.clean import CleanConfig
+from recon.export.mesh import MeshConfig
+from recon.export.video import VideoConfig
 from recon.files import DISK_FULL
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import METHODS, MethodConfig
 
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["auto", "cuda", "cpu", "reference"]
-FormatName = Literal["ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "cameras"]
+FormatName = Literal[
+    "ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb",
+    "cameras", "video", "frames", "mesh", "mesh-obj", "mesh-ply",
+]  # fmt: skip
+"""The keys of recon.export.formats.FORMATS."""
 ProtocolName = Literal[
     "llff",
     "dtu",
@@ -93,7 +99,7 @@ class View:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a scene for other programs: Gaussians, cameras."""
+    """Write a scene for other programs: Gaussians, cameras, films, meshes."""
 
     scene: tyro.conf.Positional[Path]
     """Run folder or PLY file."""
@@ -102,10 +108,16 @@ class Export:
     output: Path | None = None
     """Folder, or with one format a file; `exports` in the run, or beside the PLY, if not given."""
     clean: CleanConfig = field(default_factory=CleanConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    video: VideoConfig = field(default_factory=VideoConfig)
     keep_all: bool = False
     """Leave out nothing."""
     keep_frame: bool = False
     """Keep the axes and the origin of the scene, instead of centring it and turning it upright."""
+    device: Device = "auto"
+    """Where to draw."""
+    engine: EngineName = "auto"
+    """What draws films and depth."""
 
     def run(self) -> None:
         from recon.commands import export

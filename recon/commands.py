@@ -64,7 +64,7 @@ def view(command: View) -> None:
 
 def export(command: Export) -> None:
     """Writes a scene in other formats; says what was left out, what each format loses, how large it is."""
-    from recon.export.formats import FORMATS, export
+    from recon.export.formats import FORMATS, Options, export
     from recon.export.source import load_source
 
     console = Console()
@@ -75,7 +75,9 @@ def export(command: Export) -> None:
         highlight=False,
     )
     home = command.scene if command.scene.is_dir() else command.scene.parent
-    paths = export(source, command.format, command.output or home / "exports")
+    device = pick_device(command.device)
+    options = Options(ready_engine(command.engine, device, console), command.video, command.mesh)
+    paths = export(source.to(device), command.format, command.output or home / "exports", options)
     for name, path in zip(command.format, paths, strict=True):
         loss = f"; loses {FORMATS[name].loses}" if FORMATS[name].loses else ""
         size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "folder"

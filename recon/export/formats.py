@@ -8,12 +8,24 @@ from recon.errors import InputError
 from recon.export.cameras import points_from_gaussians, write_cameras
 from recon.export.compressed_ply import write_compressed_ply
 from recon.export.gltf import write_glb
+from recon.export.mesh import MeshConfig, write_mesh
 from recon.export.ply import write_ply
 from recon.export.sog import write_sog
 from recon.export.source import Source
 from recon.export.splat import write_splat
 from recon.export.spz import write_spz
+from recon.export.video import VideoConfig, film, write_frames, write_video
 from recon.files import writing
+from recon.rendering import Engine
+
+
+@dataclass(frozen=True)
+class Options:
+    """What some formats are told besides the scene."""
+
+    engine: Engine
+    video: VideoConfig
+    mesh: MeshConfig
 
 
 @dataclass(frozen=True)
@@ -22,57 +34,75 @@ class Format:
 
     name: str
     """Of the file or the folder, if the user gives none."""
-    write: Callable[[Path, Source], None]
+    write: Callable[[Path, Source, Options], None]
     loses: str = ""
     """What the format cannot hold, or holds less exactly; empty if nothing."""
 
 
-def _cameras(path: Path, source: Source) -> None:
+def _cameras(path: Path, source: Source, _: Options) -> None:
     if source.views is None:
         raise InputError("A PLY alone has no cameras; give the folder of a run to export them.")
     write_cameras(path, source.views, points_from_gaussians(source.gaussians))
 
 
+def _video(path: Path, source: Source, options: Options) -> None:
+    write_video(path, film(source, options.video, options.engine), options.video.fps)
+
+
+def _frames(path: Path, source: Source, options: Options) -> None:
+    write_frames(path, film(source, options.video, options.engine))
+
+
+def _mesh(path: Path, source: Source, options: Options) -> None:
+    write_mesh(path, source, options.mesh, options.engine)
+
+
 FORMATS: dict[str, Format] = {
-    "ply": Format("scene.ply", lambda path, source: write_ply(path, source.gaussians)),
+    "ply": Format("scene.ply", lambda path, source, _: write_ply(path, source.gaussians)),
     "compressed-ply": Format(
         "scene.compressed.ply",
-        lambda path, source: write_compressed_ply(path, source.gaussians),
+        lambda path, source, _: write_compressed_ply(path, source.gaussians),
         "positions to 1/1024 of a block of 256 neighbours, colours to 8 bits",
     ),
     "spz": Format(
         "scene.spz",
-        lambda path, source: write_spz(path, source.gaussians, 4),
+        lambda path, source, _: write_spz(path, source.gaussians, 4),
         "sizes to 6 %, colours to 8 bits",
     ),
     "spz-v3": Format(
         "scene.v3.spz",
-        lambda path, source: write_spz(path, source.gaussians, 3),
+        lambda path, source, _: write_spz(path, source.gaussians, 3),
         "sizes to 6 %, colours to 8 bits",
     ),
     "sog": Format(
         "scene.sog",
-        lambda path, source: write_sog(path, source.gaussians),
+        lambda path, source, _: write_sog(path, source.gaussians),
         "sizes and colours from 256 values, view dependence from a palette",
     ),
     "splat": Format(
         "scene.splat",
-        lambda path, source: write_splat(path, source.gaussians),
+        lambda path, source, _: write_splat(path, source.gaussians),
         "view dependence: each Gaussian has one colour from everywhere",
     ),
-    "glb": Format("scene.glb", lambda path, source: write_glb(path, source.gaussians)),
+    "glb": Format("scene.glb", lambda path, source, _: write_glb(path, source.gaussians)),
     "cameras": Format("cameras", _cameras),
+    "video": Format("video.mp4", _video),
+    "frames": Format("frames", _frames),
+    **{
+        name: Format(f"mesh.{ending}", _mesh, "all but the surfaces that the photos show")
+        for name, ending in (("mesh", "glb"), ("mesh-obj", "obj"), ("mesh-ply", "ply"))
+    },
 }
 
 
-def export(source: Source, names: Sequence[str], output: Path) -> list[Path]:
+def export(source: Source, names: Sequence[str], output: Path, options: Options) -> list[Path]:
     """Writes the scene in each of the formats and returns where: into the folder `output`, or, for a single
     format, as the file `output` if it has the format's ending."""
     paths = [_place(output, name, alone=len(names) == 1) for name in names]
     for name, path in zip(names, paths, strict=True):
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        FORMATS[name].write(path, source)
+        FORMATS[name].write(path, source, options)
     return paths
 
 

@@ -10,7 +10,7 @@ import torch
 
 from recon.export import read_ply
 from recon.gaussians import Gaussians, sh0_from_rgb
-from recon.scene import Cameras
+from recon.scene import Cameras, Views
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / ".node" / "node_modules" / ".bin" / "splat-transform"
@@ -59,3 +59,32 @@ def read_elsewhere(path: Path) -> Gaussians:
     command = [SPLAT_TRANSFORM, "-w", str(path), str(back)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return read_ply(back)
+
+
+WALL_DEPTH = 4.0
+
+
+def wall() -> tuple[Gaussians, Views]:
+    """A flat wall before `two_cameras`, red on the left and blue on the right, and photos of nothing."""
+    x, y = torch.meshgrid(torch.linspace(-3, 3, 50), torch.linspace(-2.5, 2.5, 40), indexing="xy")
+    x, y = x.flatten(), y.flatten()
+    rgb = torch.stack([0.9 * (x < 0), torch.full_like(x, 0.1), 0.9 * (x >= 0)], dim=-1)
+    gaussians = Gaussians(
+        means=torch.stack([x, y, torch.full_like(x, WALL_DEPTH)], dim=-1),
+        quats=torch.tensor([1.0, 0, 0, 0]).repeat(len(x), 1),
+        log_scales=torch.tensor([0.08, 0.08, 0.005]).log().repeat(len(x), 1),
+        logit_opacities=torch.full((len(x),), 4.0),
+        sh0=sh0_from_rgb(rgb)[:, None],
+        shN=torch.zeros(len(x), 3, 3),
+    )
+    cameras = two_cameras()
+    photos = tuple(torch.zeros(height, width, 3) for width, height in cameras.sizes)
+    views = Views(
+        images=photos,
+        names=("a.png", "b.png"),
+        masks=(None, None),
+        paths=(),
+        focal_priors=(None, None),
+        cameras=cameras,
+    )
+    return gaussians, views

@@ -31,8 +31,19 @@ def test_the_command_line_knows_every_format_of_the_table():
 
 
 def test_a_run_is_written_in_every_format_it_was_asked_for(run: Path):
-    names = ["ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "cameras"]
-    outcome = call_recon("export", run, "--format", *names)
+    names = ["ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "cameras", "frames", "mesh"]
+    outcome = call_recon(
+        "export",
+        run,
+        "--format",
+        *names,
+        "--video.seconds",
+        "0.1",
+        "--mesh.resolution",
+        "24",
+        "--device",
+        "cpu",
+    )
     assert outcome.code == 0, outcome.err
     for name in names:
         written = run / "exports" / FORMATS[name].name
