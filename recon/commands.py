@@ -44,7 +44,7 @@ def train(command: Train, config: TrainConfig) -> None:
     if command.viewer:
         from recon.viewer.live import LiveViewer
 
-        shown = LiveViewer(command.host, command.port, engine)
+        shown = LiveViewer(command.host, command.port, engine, run.path)
     with Terminal(console) as terminal:
         report = reconstruct(config, run, device, engine, both(terminal, shown))
     summary(report, Console())

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import imageio.v3 as iio
 import numpy as np
 import torch
 import viser
+from jaxtyping import UInt8
 
 from recon.scene import Cameras
 from recon.viewer.frame import DISPLAY_DISTANCE, Standpoint
@@ -33,6 +35,8 @@ STANDING_COSINE = 0.99999
 """An eye this close to a photo's place, that looks this much the same way, stands there."""
 SHARP_PIXELS, QUICK_PIXELS = 1600, 480
 """The longer side of a picture drawn on the server, at rest and in motion."""
+SHOT_SECONDS = 60.0
+"""How long a browser may take to draw a picture for us."""
 
 
 @dataclass
@@ -116,6 +120,28 @@ class Client:
         if not self._closed:
             self._painter.ask(self, self._repaint)
 
+    def picture(self, shown: Shown, eye: Cameras) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
+        """What the window is to show, drawn by the engine, and the legend of its colours."""
+        standing = self.standing
+        near = self.stage.scene.near * (1.0 if standing is not None else 0.1)
+        rendering, legend = self.stage.draw(self.wish.mode, shown, eye, near)
+        rgb = rendering.rgb + (1 - rendering.alpha[..., None]) * self.wish.background / 255
+        if standing is not None and self.wish.photo_share > 0:
+            photo = torch.from_numpy(self.stage.scene.photos[standing]) / 255
+            rgb = lay_over(rgb, eye, photo, self.stage.scene.cameras.Ks[standing], self.wish.photo_share)
+        return to_bytes(rgb), legend
+
+    def screenshot(self) -> None:
+        """Hands the picture to the browser as a PNG: by the engine if there is one, else as the browser
+        draws it."""
+        if self.stage.engine is not None:
+            pixels, _ = self.picture(self.stage.shown, self.eye())
+        else:
+            camera = self.handle.camera
+            pixels = self.handle.get_render(camera.image_height, camera.image_width, timeout=SHOT_SECONDS)
+        png = iio.imwrite("<bytes>", pixels, extension=".png")
+        self.handle.send_file_download("recon.png", png, save_immediately=True)
+
     def _find_standing(self) -> int | None:
         camera = self.handle.camera
         forward = np.asarray(camera.look_at) - camera.position
@@ -144,18 +170,11 @@ class Client:
     def _draw_on_server(self, shown: Shown) -> None:
         """A quick picture while the eye moves, a sharp one when it rests."""
         moving = time.monotonic() - self._moved_at < REST_SECONDS
-        eye = self.eye(QUICK_PIXELS if moving else SHARP_PIXELS)
-        standing = self.standing
-        near = self.stage.scene.near * (1.0 if standing is not None else 0.1)
-        rendering, legend = self.stage.draw(self.wish.mode, shown, eye, near)
-        rgb = rendering.rgb + (1 - rendering.alpha[..., None]) * self.wish.background / 255
-        if standing is not None and self.wish.photo_share > 0:
-            photo = torch.from_numpy(self.stage.scene.photos[standing]) / 255
-            rgb = lay_over(rgb, eye, photo, self.stage.scene.cameras.Ks[standing], self.wish.photo_share)
+        pixels, legend = self.picture(shown, self.eye(QUICK_PIXELS if moving else SHARP_PIXELS))
         with self.handle.atomic():
             if self._own is None or self._own.visible:
                 self._show_own(shown.splats.first(1), visible=False)
-            self.handle.scene.set_background_image(to_bytes(rgb), format="jpeg", jpeg_quality=90)
+            self.handle.scene.set_background_image(pixels, format="jpeg", jpeg_quality=90)
         self.on_legend(legend)
         self.on_count(len(shown.gaussians), len(shown.gaussians))
         if moving:

@@ -1,6 +1,7 @@
 """A running fit in the browser: the watcher that `recon train --viewer` adds."""
 
 import logging
+from pathlib import Path
 
 from recon.events import Event, FitStarted, Step, ViewsPlaced
 from recon.rendering import Engine
@@ -15,7 +16,9 @@ class LiveViewer:
     """Opens a viewer when the first Gaussians are there. The fit waits while it is paused in the browser:
     the time is counted as the fit's."""
 
-    def __init__(self, host: str, port: int, engine: Engine) -> None:
+    def __init__(self, host: str, port: int, engine: Engine, folder: Path | None = None) -> None:
+        """`folder` is the run's; it keeps what is cropped."""
+        self._folder = folder
         self._host, self._port, self._engine = host, port, engine
         self._held_out: Views | None = None
         self._viewer: Viewer | None = None
@@ -26,7 +29,7 @@ class LiveViewer:
             case ViewsPlaced(_, held_out):
                 self._held_out = held_out
             case FitStarted(views, gaussians, near, stop):
-                scene = ViewerScene.from_views(gaussians, views, self._held_out, near)
+                scene = ViewerScene.from_views(gaussians, views, self._held_out, near, self._folder)
                 self._viewer = serve(scene, self._host, self._port, self._engine)
                 self._viewer.train(stop)
                 logger.info("Watch it at %s", self._viewer.url)

@@ -56,12 +56,6 @@ class PhotosPanel:
     def toggle(self) -> None:
         """Show the photos in the scene, or do not."""
         self._show.value = not self._show.value
-        self._arrange()
-
-    def remove(self) -> None:
-        """Take them out of the scene."""
-        for frustum in self._frusta:
-            frustum.remove()
 
     def _add_frusta(self) -> list[viser.CameraFrustumHandle]:
         scene = self._client.stage.scene

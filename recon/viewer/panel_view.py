@@ -33,12 +33,14 @@ class ViewPanel:
             )
             performance.on_update(lambda _: self._set(max_splats=PERFORMANCE[performance.value]))
             if stage.engine is not None:
-                drawing = gui.add_checkbox(
+                self._drawing = gui.add_checkbox(
                     "Draw on the server",
                     False,
                     hint="Every pixel as the fit sees it: best with a GPU, after each pause without one.",
                 )
-                drawing.on_update(lambda _: self._set(on_server=drawing.value))
+                self._drawing.on_update(lambda _: self._set(on_server=self._drawing.value))
+            shot = gui.add_button("Screenshot", icon=viser.Icon.CAMERA, color="gray")
+            shot.on_click(lambda _: client.screenshot())
         client.on_legend = self._show_legend
         client.on_count = self._show_count
 
@@ -47,6 +49,11 @@ class ViewPanel:
         if mode in self._mode.options:
             self._mode.value = mode
             self._set(mode=mode)
+
+    def toggle_server(self) -> None:
+        """Let the server draw, or the browser again."""
+        if self._client.stage.engine is not None:
+            self._drawing.value = not self._drawing.value
 
     def _set(self, **values: object) -> None:
         for name, value in values.items():

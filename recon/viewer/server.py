@@ -5,22 +5,29 @@ import io
 import logging
 import threading
 import time
+from pathlib import Path
 
 import viser
 
+from recon.edits import Edits
 from recon.errors import InputError
 from recon.events import Step
 from recon.gaussians import Gaussians
 from recon.rendering import Engine
 from recon.viewer.address import LOOPBACK, free_port
 from recon.viewer.client import GAUSSIANS_NODE, MAX_SPLATS, Client
-from recon.viewer.frame import Standpoint
+from recon.viewer.door import Door, guarding
+from recon.viewer.paint import MODES
 from recon.viewer.painter import Painter
+from recon.viewer.panel_edit import EditPanel
 from recon.viewer.panel_held_out import HeldOutPanel
 from recon.viewer.panel_photos import PhotosPanel
+from recon.viewer.panel_scene import ScenePanel
 from recon.viewer.panel_training import TrainingPanel
 from recon.viewer.panel_view import ViewPanel
+from recon.viewer.run import load_scene
 from recon.viewer.scene import ViewerScene
+from recon.viewer.shortcuts import Shortcut, add_shortcuts
 from recon.viewer.splats import Splats
 from recon.viewer.stage import Stage
 
@@ -30,6 +37,8 @@ UPDATE_SECONDS = 2.0
 """Live Gaussians are renewed no more often than this,"""
 UPDATE_STEPS = 100
 """nor after fewer steps than this,"""
+EDIT_SECONDS = 0.15
+"""A slider that was not moved for so long is where it is to be."""
 MAX_UPDATE_SHARE = 0.1
 """nor so often that renewing them, or drawing for the browsers, takes more than this share of the time."""
 
@@ -38,9 +47,17 @@ class Viewer:
     """A running viewer. `update` and `show` are called by the thread that owns the Gaussians; browsers are
     served by threads of viser's, and drawn for by the painter's."""
 
-    def __init__(self, scene: ViewerScene, server: viser.ViserServer, engine: Engine | None) -> None:
-        self._server = server
+    def __init__(
+        self,
+        scene: ViewerScene,
+        server: viser.ViserServer,
+        engine: Engine | None = None,
+        token: str | None = None,
+    ) -> None:
+        """`token` is what the server asks for in the address."""
+        self._server, self._token = server, token
         self._engine = engine
+        self._device = scene.gaussians.means.device
         self._painter = Painter()
         self._stage = Stage(scene, engine)
         self._clients: dict[int, Client] = {}
@@ -52,10 +69,10 @@ class Viewer:
             dark_mode=True, show_logo=False, show_share_button=False, control_width="medium"
         )
         server.gui.main_panel.dock_right()
-        server.scene.set_up_direction(self._stage.frame.up.numpy())
-        self._set_initial_camera(self._stage.standpoints[0])
+        self._set_initial_camera(self._stage)
         first = self._stage.shown.splats.first(MAX_SPLATS)
         self._node = server.scene.add_gaussian_splats(GAUSSIANS_NODE, *_arrays(first))
+        self._edits = EditPanel(server, self._stage, self._edit)
         server.on_client_connect(self._connect)
         server.on_client_disconnect(self._disconnect)
 
@@ -64,7 +81,8 @@ class Viewer:
         """The address to open in a browser."""
         host = self._server.get_host()
         host = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.get_port()}"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{self._server.get_port()}"
+        return address if self._token is None else f"{address}/?token={self._token}"
 
     def train(self, stop: threading.Event) -> TrainingPanel:
         """Shows buttons for the fit that is told of by `follow` and ends when `stop` is set."""
@@ -108,6 +126,24 @@ class Viewer:
         self._shown_at, self._shown_step = time.monotonic(), step
         self._cost = self._shown_at - begin
 
+    def open(self, path: Path) -> None:
+        """Show another run to everybody."""
+        scene = load_scene(path, self._device)
+        if len(scene.gaussians) == 0:
+            raise InputError(f"{path} holds no Gaussians; there is nothing to view.")
+        for client in self._clients.values():
+            client.close()
+        self._edits.remove()
+        self._stage = Stage(scene, self._engine)
+        self._set_initial_camera(self._stage)
+        self._upload()
+        self._edits = EditPanel(self._server, self._stage, self._edit)
+        for client in list(self._clients.values()):
+            client.handle.gui.reset()
+            client.handle.scene.reset()
+            self._connect(client.handle)
+            self._clients[client.handle.client_id].stand_at(self._stage.standpoints[0])
+
     def wait(self) -> None:
         """Serve until Ctrl-C, then stop."""
         with contextlib.suppress(KeyboardInterrupt):
@@ -122,11 +158,14 @@ class Viewer:
 
     def _connect(self, handle: viser.ClientHandle) -> None:
         client = Client(handle, self._stage, self._painter)
-        ViewPanel(client)
-        if client.stage.scene.photos:
-            PhotosPanel(client)
-        if client.stage.scene.held_out is not None and self._engine is not None:
+        scene = client.stage.scene
+        view = ViewPanel(client)
+        photos = PhotosPanel(client) if scene.photos else None
+        if scene.held_out is not None and self._engine is not None:
             HeldOutPanel(client)
+        if scene.folder is not None and self._training is None:
+            ScenePanel(client, scene.folder, self.open)
+        add_shortcuts(client, shortcuts_of(client, view, photos))
         self._clients[handle.client_id] = client
         client.start()
 
@@ -135,14 +174,24 @@ class Viewer:
         if client is not None:
             client.close()
 
+    def _edit(self, edits: Edits) -> None:
+        """Sliders tell of every pixel they are drawn over: the last one counts."""
+        self._painter.ask("edits", lambda: self._apply(edits), EDIT_SECONDS)
+
+    def _apply(self, edits: Edits) -> None:
+        self._stage.edit(edits)
+        self._upload()
+
     def _upload(self) -> None:
         """To all browsers; those that have Gaussians of their own get them painted anew."""
         self._node.set_gaussians(*_arrays(self._stage.shown.splats.first(MAX_SPLATS)))
         for client in list(self._clients.values()):
             client.refresh()
 
-    def _set_initial_camera(self, standpoint: Standpoint) -> None:
+    def _set_initial_camera(self, stage: Stage) -> None:
         """Where a new browser starts, so that its first picture is not one from nowhere."""
+        self._server.scene.set_up_direction(stage.frame.up.numpy())
+        standpoint = stage.standpoints[0]
         camera = self._server.initial_camera
         camera.position = standpoint.position
         camera.look_at = standpoint.look_at
@@ -167,10 +216,33 @@ def serve(
     if free != port and port:
         logger.warning("Port %d is taken; the viewer uses %d.", port, free)
     if host not in LOOPBACK:
-        logger.warning("--host %s lets everyone who can reach this machine see and control the viewer.", host)
-    with _quiet():
+        logger.warning(
+            "--host %s: whoever can reach this machine and has the address with its token sees and controls "
+            "the viewer; the connection is not encrypted.",
+            host,
+        )
+    door = Door.of(host, free)
+    with _quiet(), guarding(door):
         server = viser.ViserServer(host=host, port=free, verbose=False)
-    return Viewer(scene, server, engine)
+    return Viewer(scene, server, engine, door.token)
+
+
+def shortcuts_of(client: Client, view: ViewPanel, photos: PhotosPanel | None) -> list[Shortcut]:
+    """The keys of one window."""
+    home = client.stage.standpoints[0]
+    keys = [Shortcut("R", "reset the view", lambda: client.stand_at(home))]
+    if photos is not None:
+        keys += [
+            Shortcut("N", "next photo", lambda: photos.step(1)),
+            Shortcut("B", "photo before", lambda: photos.step(-1)),
+            Shortcut("F", "show or hide the photos", photos.toggle),
+        ]
+    for number, mode in enumerate(MODES, start=1):
+        keys.append(Shortcut(str(number), f"show {mode.lower()}", lambda mode=mode: view.choose(mode)))
+    if client.stage.engine is not None:
+        keys.append(Shortcut("G", "draw on the server, or not", view.toggle_server))
+    keys.append(Shortcut("X", "screenshot", client.screenshot))
+    return keys
 
 
 def _arrays(splats: Splats) -> tuple:

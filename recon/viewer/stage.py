@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from recon.edits import Edits, kept, read_edits, write_edits
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.rendering import Engine, Rendering, render
 from recon.scene import Cameras
@@ -38,14 +39,37 @@ class Stage:
         self._eyes = positions / self.frame.scale + self.frame.origin
         self._drawing, self._finding = threading.Lock(), threading.Lock()
         self._support: tuple[Shown, Support] | None = None
+        self.edits = read_edits(scene.folder)
+        self._before: list[Edits] = []
+        self._whole = scene.gaussians
         self.shown = self._shown(scene.gaussians)
 
     def show(self, gaussians: Gaussians) -> None:
         """From now on these; they may change afterwards, what is shown does not."""
         copies = {name: value.detach().clone() for name, value in gaussians.named_parameters()}
-        self.shown = self._shown(Gaussians(**copies))
+        self._whole = Gaussians(**copies)
+        self.shown = self._shown(self._whole)
+
+    def edit(self, edits: Edits) -> None:
+        """Leave out what these say, and keep them in the run's folder."""
+        if edits != self.edits:
+            self._before.append(self.edits)
+            self._set_edits(edits)
+
+    def undo(self) -> None:
+        """Back to the edits before the last ones."""
+        if self._before:
+            self._set_edits(self._before.pop())
+
+    def _set_edits(self, edits: Edits) -> None:
+        self.edits = edits
+        if self.scene.folder is not None:
+            write_edits(self.scene.folder, edits)
+        self.shown = self._shown(self._whole)
 
     def _shown(self, gaussians: Gaussians) -> Shown:
+        if self.edits != Edits():
+            gaussians = gaussians.select(kept(gaussians, self.edits))
         return Shown(gaussians, splats_from_gaussians(gaussians, self.frame, self._eyes))
 
     def paint(self, mode: str, shown: Shown, eye: Cameras, splats: Splats | None = None) -> Paint:

@@ -71,14 +71,6 @@ def test_a_bad_address_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatc
         server.serve(scene, host="192.0.2.1")
 
 
-def test_an_open_host_is_warned_of(caplog: pytest.LogCaptureFixture):
-    gaussians, _ = two_coloured_wall()
-    with caplog.at_level(logging.WARNING):
-        viewer = server.serve(ViewerScene.from_gaussians(gaussians), host="0.0.0.0", port=0)
-    viewer.stop()
-    assert "--host 0.0.0.0 lets everyone" in caplog.text
-
-
 def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkeypatch: pytest.MonkeyPatch):
     gaussians, _ = two_coloured_wall()
     half = gaussians.select(torch.arange(len(gaussians)) % 2 == 0)
