@@ -8,6 +8,9 @@ import torch
 
 from recon.edits import FILE, Box, Edits, kept, neighbours, read_edits, write_edits
 from recon.errors import InputError
+from recon.export import write_ply
+from recon.export.clean import CleanConfig
+from recon.export.source import load_source
 from recon.gaussians import Gaussians
 
 
@@ -72,6 +75,20 @@ def test_edits_come_back_from_the_run_folder(tmp_path: Path):
     )
     write_edits(tmp_path, edits)
     assert read_edits(tmp_path) == edits
+
+
+def test_an_export_leaves_out_what_was_cut_away_and_says_so(tmp_path: Path):
+    means = torch.randn(40, 3, generator=torch.Generator().manual_seed(1))
+    gaussians = gaussians_at(means)
+    with torch.no_grad():
+        gaussians.log_scales -= 4
+    write_ply(tmp_path / "point_cloud.ply", gaussians)
+    above = Box((-1e30, -1e30, 0.0), (1e30, 1e30, 1e30))
+    write_edits(tmp_path, Edits(above))
+    source = load_source(tmp_path, CleanConfig(), keep_frame=True)
+    torch.testing.assert_close(source.gaussians.means.detach(), means[means[:, 2] >= 0])
+    assert source.removed["cut away in the viewer"] == int((means[:, 2] < 0).sum())
+    assert len(load_source(tmp_path, CleanConfig(), keep_all=True).gaussians) == 40
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 
 from recon.checkpoint import load_tensors
 from recon.datasets import DataConfig, load
+from recon.edits import kept, read_edits
 from recon.errors import InputError
 from recon.export.clean import CleanConfig, clean
 from recon.export.frame import export_from_world, move_cameras, move_gaussians
@@ -45,7 +46,8 @@ class Source:
 
 
 def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_all: bool = False) -> Source:
-    """The scene of a run folder or a PLY file: cleaned unless `keep_all`, moved unless `keep_frame`.
+    """The scene of a run folder or a PLY file: as the viewer's edits leave it and cleaned, unless `keep_all`;
+    moved unless `keep_frame`.
 
     Raises InputError if there is no scene at `path`, or none is left."""
     gaussians, views, near = read_scene(path)
@@ -53,7 +55,9 @@ def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_
     cameras = views.cameras if views is not None else no_cameras()
     gaussians = finite(gaussians)
     if not keep_all:
-        gaussians, removed = clean(gaussians, cameras, near, config)
+        keep = kept(gaussians, read_edits(path if path.is_dir() else None))
+        gaussians, removed = clean(gaussians.select(keep), cameras, near, config)
+        removed["cut away in the viewer"] = int((~keep).sum())
     if not len(gaussians):
         raise InputError(f"{path} has no Gaussian that could be drawn; nothing is left to export.")
     if not keep_frame:

@@ -17,6 +17,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 import websockets.asyncio.server
+from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
@@ -90,7 +91,7 @@ def guarding(door: Door) -> Iterator[None]:
     original = module.serve
 
     def serve(*args, process_request, **kwargs):
-        def checked(connection: module.ServerConnection, request: Request) -> Response | None:
+        def checked(connection: ServerConnection, request: Request) -> Response | None:
             refused = door.refusal(request.path, request.headers)
             if refused is not None:
                 return connection.respond(refused[0], refused[1] + "\n")

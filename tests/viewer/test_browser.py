@@ -265,6 +265,36 @@ def test_a_photo_lies_over_the_scene_from_its_place(window: Window, viewer: View
         viewer._stage.scene = dark
 
 
+def test_keys_lead_from_photo_to_photo_and_explain_themselves(window: Window, viewer: Viewer):
+    _, views = two_coloured_wall()
+    window.wait_until(resembles(views.images[0].numpy()))
+    window.page.mouse.click(300, 300)
+    window.page.keyboard.press("n")
+    assert resembles(views.images[1].numpy())(window.wait_until(resembles(views.images[1].numpy())))
+    window.page.keyboard.press("h")
+    window.page.get_by_text("reset the view", exact=True).wait_for(timeout=1000 * PATIENCE_SECONDS)
+    window.page.get_by_role("button", name="Close").last.click()
+    with window.page.expect_download(timeout=1000 * PATIENCE_SECONDS) as download:
+        window.page.get_by_role("button", name="Screenshot").click()
+    shot = np.asarray(Image.open(download.value.path()).convert("RGB"), np.float32) / 255
+    assert resembles(views.images[1].numpy())(shot)
+
+
+def test_a_box_cuts_the_wall_for_all_windows_and_undo_brings_it_back(window: Window, viewer: Viewer):
+    _, views = two_coloured_wall()
+    photo = views.images[0].numpy()
+    window.wait_until(resembles(photo))
+    halved = photo.copy()
+    halved[:, WIDTH // 2 :] = 0
+    window.page.get_by_text("Crop and floaters").click()
+    right = viewer._edits._sides[0]
+    right.value = (0, 50)
+    assert resembles(halved)(window.wait_until(resembles(halved)))
+    window.page.get_by_role("button", name="Undo").click()
+    assert resembles(photo)(window.wait_until(resembles(photo)))
+    assert right.value == (0, 100)
+
+
 def test_a_held_out_photo_is_compared_at_the_push_of_a_button(window: Window, viewer: Viewer):
     window.page.get_by_text("Held-out photos").click()
     window.page.get_by_role("button", name="Compare").click()
