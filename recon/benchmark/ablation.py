@@ -1,6 +1,6 @@
 """What each part of a method brings: the settings without it and with it alone, and the table of the results.
 
-A part is a field of `MethodConfig` whose settings hold weights or rates: all of them 0 switch it off. The
+A part is a field of `MethodConfig` whose settings hold weights, rates or the like: all 0 switch it off. The
 first Gaussians beyond the photos and on untrusted pixels are parts too.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from recon.errors import InputError
 from recon.methods.table import MethodConfig
 
-SWITCHES = ("weight", "rate")
+SWITCHES = ("weight", "rate", "gain", "deviation")
 """Last word of a setting's name that is 0 where its part is off."""
 NO_PARTS = ("fit",)
 """Fields whose weights belong to every method."""

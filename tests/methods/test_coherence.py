@@ -6,7 +6,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 from moments import make_moment
-from synthetic import Truth
+from synthetic import Truth, make_truth
 from torch import Tensor
 
 from recon.gaussians import Gaussians
@@ -162,6 +162,14 @@ def test_the_true_depth_leads_to_the_matches_and_a_wrong_one_does_not(truth: Tru
     assert term.loss(make_moment(truth, index)).item() == pytest.approx(0, abs=1e-5)
     little, much = (term.loss(make_moment(truth, index, depth_factor=f)).item() for f in (1.05, 1.2))
     assert 0 < little < much < 1
+
+
+def test_what_lies_behind_the_other_camera_is_not_looked_up():
+    truth = make_truth(sizes=((32, 24), (32, 24)), stations=((0.0, 0.0, 0.0), (0.1, 0.0, 1.0)))
+    moment = make_moment(truth)
+    near = replace(moment.rendering, depth=torch.full_like(moment.rendering.depth, 0.8))
+    term = make_term(truth, flow_weight=1.0)
+    assert term.loss(replace(moment, rendering=near)).item() == 0
 
 
 def test_depth_at_the_other_camera_stays_finite(small_truth: Truth):

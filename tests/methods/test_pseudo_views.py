@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
-from synthetic import STATIONS, Truth, photograph
+from synthetic import STATIONS, Truth, as_views, photograph
 from torch import Tensor
 
+from recon.methods.priors.stereo import StereoPrior
 from recon.methods.pseudo_views import (
     nearest_depth,
     nearest_partners,
@@ -101,3 +102,19 @@ def test_stereo_that_no_view_confirms_is_not_warped(truth: Truth):
     empty = type(stereo)(stereo.depths, stereo.confidences, nothing, stereo.depth_range)
     pose = truth.views.cameras.camera_from_world[0]
     assert not warped_depth(truth.views, empty, (0, 1), 0, pose)[1].any()
+
+
+def test_what_lies_behind_does_not_shine_through_a_surface_that_is_spread_out():
+    # Two cameras in one place, the first before a wall at 2, the second before one at 6. From 1 further on,
+    # each pixel of the near wall has become four, of which it fills one; the far wall fills most others.
+    size = (12, 10)
+    K = torch.tensor([[10.0, 0.0, 6.0], [0.0, 10.0, 5.0], [0.0, 0.0, 1.0]])
+    cameras = Cameras(torch.eye(4).repeat(2, 1, 1), torch.stack([K, K]), (size, size))
+    views = as_views((torch.zeros(10, 12, 3),) * 2, cameras)
+    walls = torch.full((10, 12), 2.0), torch.full((10, 12), 6.0)
+    stereo = StereoPrior(walls, walls, (torch.ones(10, 12, dtype=torch.bool),) * 2, (1.0, 8.0))
+    pose = torch.eye(4)
+    pose[2, 3] = -1
+    depth, use = warped_depth(views, stereo, (0, 1), 0, pose)
+    assert (depth == 5).any()
+    assert use.any() and (depth[use] == 1).all()
