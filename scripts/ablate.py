@@ -12,7 +12,7 @@ Settings are chosen with --validate, which never reads a test photo: of the trai
 view more (3 views: the 4 of the 4-view split) one is held out and the others are fitted, in turn for up to
 --folds of them, spread over those between the first and the last; a run's score is the mean over these. A
 scene without a train photo more is fitted with one less. The scores are of the pictures as held-out photos
-are measured; scan24's are of the object alone (masked).
+are measured; scan24's are of the object alone, on white as RegNeRF measures it.
 """
 
 import sys
@@ -31,13 +31,11 @@ from recon.benchmark.results import read_result
 from recon.commands import ready_engine
 from recon.datasets.splits import spread
 from recon.errors import InputError, ReconError
-from recon.gaussians import Gaussians
 from recon.methods.table import METHODS, MethodConfig
-from recon.metrics import Scores, psnr, quantise
+from recon.metrics import MetricsConfig, evaluate
 from recon.pipeline import Report, Stopwatch, fit_views, make_report
 from recon.progress import Terminal
-from recon.rendering import Engine, pick_device, render
-from recon.rendering.ssim import ssim
+from recon.rendering import Engine, pick_device
 from recon.run_folder import plain, write_json
 from recon.scene import Scene, Views
 from recon.trainer import near_plane
@@ -77,6 +75,8 @@ class Task(NamedTuple):
 
 def main(arguments: Sequence[str]) -> None:
     options, variants = parse(arguments)
+    for name in options.scenes:
+        development_scenes.find(name)  # a wrong name is said before the long part
     console = Console(stderr=True)
     device = pick_device(options.device)
     engine = ready_engine(options.engine, device, console)
@@ -115,16 +115,20 @@ def parse(arguments: Sequence[str]) -> tuple[Options, dict[str, MethodConfig]]:
 
 
 def splits(name: str, options: Options) -> dict[str, Scene]:
-    """What to fit and what to measure, by fold."""
-    views = options.views or development_scenes.SCENES[name].views
-    if not options.validate:
-        return {"test": development_scenes.load(name, options.data, views)}
-    train = development_scenes.load(name, options.data, views + 1).train
-    inner = spread(len(train), min(options.folds, len(train) - 2) + 2)[1:-1]
-    return {
-        train.names[i]: Scene(train.select([j for j in range(len(train)) if j != i]), train.select([i]))
-        for i in inner
-    }
+    """What to fit and what to measure, the object's masks with it, by fold."""
+    views = options.views or development_scenes.find(name).views
+    if options.validate:
+        train = development_scenes.load(name, options.data, views + 1).train
+        inner = spread(len(train), min(options.folds, len(train) - 2) + 2)[1:-1]
+        folds = {
+            train.names[i]: (train.select([j for j in range(len(train)) if j != i]), train.select([i]))
+            for i in inner
+        }
+    else:
+        scene = development_scenes.load(name, options.data, views)
+        folds = {"test": (scene.train, scene.test)}
+    mask = development_scenes.with_object_masks
+    return {fold: Scene(fitted, mask(name, options.data, held)) for fold, (fitted, held) in folds.items()}
 
 
 def measured(
@@ -155,7 +159,7 @@ def measured(
     return result
 
 
-METRICS = {"ssim_window": "11x11 Gaussian, sigma 1.5", "quantised": True}
+METRICS = MetricsConfig(lpips_net="none", masks="white_composite")
 
 
 def measure(
@@ -170,21 +174,9 @@ def measure(
     if not fitted.finished:
         raise KeyboardInterrupt  # half a fit is no measurement
     with clock.stage("evaluation"):
-        views = development_scenes.with_object_masks(task.scene, held_out).to(device)
-        scores = masked_scores(fitted.state.gaussians, views, engine, near_plane(fitted.stereo))
+        near = near_plane(fitted.stereo)
+        scores = evaluate(fitted.state.gaussians, held_out.to(device), engine, near, config=METRICS)
     return make_report(task.variant, config, train, fitted, scores, clock, engine)
-
-
-@torch.no_grad()
-def masked_scores(gaussians: Gaussians, views: Views, engine: Engine, near: float) -> dict[str, Scores]:
-    """Scores of every view under its photo's name, over the pixels that its mask lets count."""
-    scores = {}
-    for index, (name, photo, mask) in enumerate(zip(views.names, views.images, views.masks, strict=True)):
-        rgb = quantise(render(gaussians, views.cameras, index, engine, near=near).rgb)
-        counts = torch.ones_like(rgb[..., 0], dtype=torch.bool) if mask is None else mask
-        similarity = float(ssim(rgb, photo)[counts].mean())
-        scores[name] = Scores(psnr(rgb[counts][None], photo[counts][None]), similarity)
-    return scores
 
 
 if __name__ == "__main__":

@@ -4,23 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from recon import datasets
-from recon.datasets import DataConfig
+from recon.datasets import DataConfig, dtu
 from recon.datasets.files import read_json
 from recon.datasets.nerfstudio import frames_of, pose_of
-from recon.datasets.photo_file import read_photo
 from recon.datasets.posed import Shot, read_views
 from recon.datasets.undistort import Lens
 from recon.errors import InputError
-from recon.scene import Cameras, Scene, Views
+from recon.scene import Cameras, Photos, Scene, Views
 
-DTU_TRAIN = (25, 22, 28, 40, 44, 48, 0, 8, 13)
-DTU_EXCLUDED = (*range(3, 8), *range(16, 22), *range(36, 40))
-"""Zero-based, of 49: the split of pixelNeRF and RegNeRF; k views are the first k."""
+SCAN24 = "dtu/Rectified_4/scan24"
 
 
 @dataclass(frozen=True)
@@ -37,23 +33,32 @@ def load(name: str, data: Path, views: int | None, max_size: int = 512) -> Scene
     """The scene with its train and test split; `views` None takes the scene's own number.
 
     Raises InputError: no scene has that name, or its files are not there."""
-    if name not in SCENES:
-        raise InputError(f"There is no development scene {name}; choose one of {', '.join(SCENES)}.")
-    scene = SCENES[name]
+    scene = find(name)
     return scene.read(data, views or scene.views, max_size)
 
 
-def with_object_masks(name: str, views: Views) -> Views:
-    """Held-out views with the masks within which the scene is measured: the object in scan24, else none."""
+def find(name: str) -> Development:
+    """The scene of that name. Raises InputError: there is none."""
+    if name not in SCENES:
+        raise InputError(f"There is no development scene {name}; choose one of {', '.join(SCENES)}.")
+    return SCENES[name]
+
+
+def with_object_masks(name: str, data: Path, views: Photos) -> Photos:
+    """Held-out views with the masks within which the scene is measured: the object in scan24, else none.
+
+    The reader gives masks to test views alone; held out for validation are train views."""
     if name != "scan24":
         return replace(views, masks=(None,) * len(views))
-    masks = tuple(_object(path, size) for path, size in zip(views.paths, views.sizes, strict=True))
-    return replace(views, masks=masks)
+    folder = data / SCAN24
+    numbers = {path.name: number for number, path in dtu.photos_by_number(folder).items()}
+    shots = zip(views.names, views.sizes, strict=True)
+    return replace(views, masks=tuple(dtu.read_mask(folder, numbers[photo], size) for photo, size in shots))
 
 
 def load_all(name: str, data: Path, max_size: int) -> Views:
     """Every photo of the scene with its camera, in one list; for measuring priors, never for making them."""
-    scene = SCENES[name].read(data, None, max_size)
+    scene = find(name).read(data, None, max_size)
     assert isinstance(scene.train, Views) and isinstance(scene.test, Views)
     return joined(scene.train, scene.test)
 
@@ -103,43 +108,10 @@ def _yard(data: Path, views: int | None, max_size: int) -> Scene:
     return Scene(*(read_views(part, [shot.path.name for shot in part], config) for part in (train, test)))
 
 
-def _scan24(data: Path, views: int | None, max_size: int) -> Scene:
-    """DTU at 400x300."""
-    folder = data / "dtu"
-    ids = [i for i in range(49) if i not in DTU_EXCLUDED]
-    train = ids if views is None else sorted(DTU_TRAIN[:views])
-    test = [] if views is None else [i for i in ids if i not in DTU_TRAIN]
-    config = DataConfig(folder, max_size=max_size)
-    shots = [[_dtu_shot(folder, index) for index in part] for part in (train, test)]
-    return Scene(*(read_views(part, [shot.path.name for shot in part], config) for part in shots))
-
-
-def _dtu_shot(folder: Path, index: int) -> Shot:
-    """Photo and camera of a zero-based index; files count from one."""
-    source = folder / "Calibration" / "cal18" / f"pos_{index + 1:03d}.txt"
-    K, rotation, centre = cv2.decomposeProjectionMatrix(np.loadtxt(source))[:3]
-    pose = np.eye(4)
-    pose[:3, :3] = rotation.T
-    pose[:3, 3] = (centre[:3] / centre[3])[:, 0]
-    K = K / K[2, 2]
-    K[0, 1] = 0.0  # the skew that decomposition leaves, under a hundredth of a pixel
-    photo = folder / "Rectified_4" / "scan24" / f"rect_{index + 1:03d}_3_r5000.png"
-    return Shot(photo, pose, Lens((1600, 1200), K), source)
-
-
-def _object(path: Path, size: tuple[int, int]) -> torch.Tensor:
-    """(h, w) bool, true on the object of a DTU photo at `size` (width, height), read from its mask file."""
-    scene, index = path.parent, int(path.name.split("_")[1]) - 1
-    mask = scene.parents[1] / "idrmasks" / scene.name / f"{index:03d}.png"
-    white = (read_photo(mask, 1600).image == 1).all(-1).numpy().astype(np.uint8)
-    # The nearest pixel, as RegNeRF reduces it.
-    return torch.from_numpy(cv2.resize(white, size, interpolation=cv2.INTER_NEAREST) > 0)
-
-
 SCENES = {
     "yard": Development(6, _yard),
     "flower": Development(3, _posed("llff/flower", test_every=8)),
-    "scan24": Development(3, _scan24),
+    "scan24": Development(3, _posed(SCAN24, test_every=0)),
     "fox": Development(6, _posed("fox", test_every=8)),
     "vase": Development(3, _posed("vase", test_every=8)),
     "chair": Development(8, _posed("blender/chair", test_every=8)),

@@ -83,18 +83,24 @@ class Cell:
 def cells(results: Sequence[dict]) -> dict[str, dict[str, Cell]]:
     """Variant -> scene -> scores; a seed's score is the mean over its folds, where there are several.
 
-    A result is a dict with variant, scene, fold, seed, psnr and ssim."""
+    A result is a dict with variant, scene, fold, seed, psnr and ssim. Where it has them, psnr_masked and
+    ssim_masked count instead."""
     runs: dict[tuple[str, str], dict[int, list[dict]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         runs[result["variant"], result["scene"]][result["seed"]].append(result)
     table: dict[str, dict[str, Cell]] = {}
     for (variant, scene), by_seed in runs.items():
-        psnr = [statistics.mean(fold["psnr"] for fold in folds) for folds in by_seed.values()]
-        ssim = [statistics.mean(fold["ssim"] for fold in folds) for folds in by_seed.values()]
+        psnr = [statistics.mean(_score(fold, "psnr") for fold in folds) for folds in by_seed.values()]
+        ssim = [statistics.mean(_score(fold, "ssim") for fold in folds) for folds in by_seed.values()]
         spread = statistics.stdev(psnr) if len(psnr) > 1 else 0.0
         cell = Cell(statistics.mean(psnr), spread, statistics.mean(ssim), len(psnr))
         table.setdefault(variant, {})[scene] = cell
     return table
+
+
+def _score(result: dict, metric: str) -> float:
+    masked = result.get(f"{metric}_masked")
+    return result[metric] if masked is None else masked
 
 
 def ablation_table(results: Sequence[dict]) -> str:

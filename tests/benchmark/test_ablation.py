@@ -12,11 +12,9 @@ from synthetic import Truth
 
 from recon.benchmark.ablation import FULL, NONE, ablation, ablation_table, cells, parts_of, switched_off
 from recon.errors import InputError
-from recon.gaussians import Gaussians
 from recon.methods.table import METHODS, make_recipe
 from recon.metrics import Scores
 from recon.pipeline import Report
-from recon.rendering.reference import rasterize_reference
 from recon.scene import Scene, Views
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
@@ -90,6 +88,13 @@ def test_spread_is_over_seeds_after_the_mean_over_folds():
     cell = cells(results)["full"]["x"]
     assert (cell.psnr, cell.spread, cell.seeds) == (21.0, pytest.approx(2**0.5), 2)
     assert cell.ssim == pytest.approx(0.21)
+
+
+def test_scores_of_the_object_count_where_there_are_any():
+    masked = {**result("full", "x", 12.0), "psnr_masked": 20.0, "ssim_masked": 0.7}
+    unmasked = {**result("full", "y", 12.0), "psnr_masked": None, "ssim_masked": None}
+    row = cells([masked, unmasked])["full"]
+    assert (row["x"].psnr, row["x"].ssim, row["y"].psnr) == (20.0, 0.7, 12.0)
 
 
 def test_the_table_compares_means_over_scenes_with_the_first_row():
@@ -177,14 +182,14 @@ def test_what_is_measured_is_not_measured_again_and_other_settings_are_refused(
         ask(replace(RECON, fit=replace(RECON.fit, max_steps=1)))
 
 
-def test_masks_of_held_out_photos_let_the_object_alone_count(small_truth: Truth):
-    """Scores of a scene that draws black: the photo's own brightness, within the mask."""
-    views, zeros = small_truth.views.select([0]), torch.zeros
-    faded = zeros(1) - 20
-    nothing = Gaussians(zeros(1, 3), torch.ones(1, 4), zeros(1, 3), faded, zeros(1, 1, 3), zeros(1, 0, 3))
-    mask = torch.zeros_like(small_truth.depths[0], dtype=torch.bool)
-    mask[3:9, 4:20] = True
-    whole = ablate.masked_scores(nothing, views, rasterize_reference, 0.01)
-    part = ablate.masked_scores(nothing, replace(views, masks=(mask,)), rasterize_reference, 0.01)
-    for scores, pixels in ((whole, views.images[0].flatten()), (part, views.images[0][mask].flatten())):
-        assert scores["0.png"].psnr == pytest.approx(float(-10 * (pixels**2).mean().log10()), abs=1e-3)
+def test_scan24_is_validated_on_the_object_and_fitted_without_masks():
+    data = Path(__file__).parents[2] / "../shared/data"
+    if not (data / development_scenes.SCAN24).is_dir():
+        pytest.skip(f"{data} holds no DTU")
+    options, _ = ablate.parse(["--validate", "--folds", "1", "--data", str(data)])
+    ((fold, scene),) = ablate.splits("scan24", options).items()
+    assert fold == "rect_029_3_r5000.png"
+    assert scene.train.names == tuple(f"rect_{n:03d}_3_r5000.png" for n in (23, 26, 41))
+    assert scene.train.masks == (None,) * 3
+    (mask,) = scene.test.masks
+    assert mask is not None and 0.3 < float(mask.float().mean()) < 0.8
