@@ -43,6 +43,8 @@ class CamerasSolved:
     """One for every photo that is fitted."""
     not_located: tuple[str, ...]
     """Held-out photos that could not be placed among the solved cameras, and are not measured."""
+    caution: str | None = None
+    """One sentence, where the cameras are less certain than they look."""
 
 
 @dataclass(frozen=True)

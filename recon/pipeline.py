@@ -141,7 +141,7 @@ def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views,
     """The train views with cameras solved from them alone, and the held-out views located among them."""
     solved = solve_cameras(scene.train, config, watch)
     located = localise(scene.test, solved, config)
-    watch(CamerasSolved(solved.rows, located.unregistered))
+    watch(CamerasSolved(solved.rows, located.unregistered, solved.caution))
     views = scene.train.select(solved.registered).with_cameras(solved.cameras)
     return views, scene.test.select(located.registered).with_cameras(located.cameras)
 

@@ -49,11 +49,13 @@ class Terminal:
         match event:
             case Progress(stage, done, total, note):
                 self._show(stage, done, total, note)
-            case CamerasSolved(rows, not_located):
+            case CamerasSolved(rows, not_located, caution):
                 self._console.print(camera_table(rows))
                 left_out = [row.name for row in rows if not row.registered]
                 for name in (*left_out, *not_located):
                     self._console.print(f"{name} could not be placed among the others and is left out.")
+                if caution is not None:
+                    self._console.print(caution)
             case FitStarted(_, gaussians):
                 self._console.print(f"{len(gaussians):,} Gaussians from stereo")
             case Step(step, max_steps, losses, gaussians):

@@ -54,9 +54,15 @@ def measure(chosen: PoseSet, config: PosesConfig) -> dict[str, object]:
     seconds = time.perf_counter() - start
     line: dict[str, object] = {"set": chosen.name, "photos": f"{len(solved.registered)}/{len(photos)}"}
     line |= _errors(chosen, solved)
-    line |= {"seconds": round(seconds, 1), "thorough": solved.thorough, "left_out": solved.unregistered}
-    if chosen.strangers or chosen.refused:
-        line["as_wanted"] = not chosen.refused and solved.unregistered == chosen.strangers
+    line |= {
+        "seconds": round(seconds, 1),
+        "thorough": solved.thorough,
+        "warning": solved.warning or solved.caution,
+    }
+    if chosen.strangers:
+        line["as_wanted"] = solved.unregistered == chosen.strangers
+    if chosen.refused:
+        line["as_wanted"] = chosen.refused in (solved.caution or "")
     return line
 
 
@@ -105,8 +111,8 @@ def main() -> None:
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
     for line in lines(options):
         print("| " + " | ".join(str(line.get(column, "")) for column in COLUMNS) + " |", flush=True)
-        for note in ("error", "left_out", "as_wanted"):
-            if line.get(note) not in (None, ()):
+        for note in ("error", "warning", "as_wanted"):
+            if line.get(note) is not None:
                 print(f"    {note}: {line[note]}", flush=True)
         if options.output:
             with options.output.open("a") as file:

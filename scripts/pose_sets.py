@@ -25,7 +25,7 @@ class PoseSet:
     strangers: tuple[str, ...] = ()
     """Photos that must be left out by name."""
     refused: str | None = None
-    """What the refusal must say, of a set that has no solution."""
+    """What the error or the warning must say, of a set whose cameras do not follow from it."""
     exif: bool = False
     """Whether EXIF may be read; else every photo's lens is unknown."""
 
@@ -154,7 +154,7 @@ def _rendered(folder: Path) -> Iterator[PoseSet]:
     focal = FOCAL / max(SIZE)
     yield _of_folder("table/9", folder / "table", write_table, focal=focal)
     yield _of_folder("plane", folder / "plane", write_plane, refused="flat")
-    yield _of_folder("panorama", folder / "panorama", write_panorama, refused="turned")
+    yield _of_folder("panorama", folder / "panorama", write_panorama, refused="one standpoint")
 
 
 def _of_folder(

@@ -3,7 +3,8 @@
 The world of solved cameras: z points up, square to the photos' right directions, for people hold cameras
 level; x is the mean of these directions; the origin is the median point; the median distance from a camera to
 a point that it sees is 1.
-Lenses are pinholes with a centred principal point and no distortion: `poses_mapping.polish` says why.
+Lenses are pinholes without distortion, their principal points near the middle: `poses_mapping.polish` and
+`poses_bundle.free_centres` say why.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ import torch
 
 from recon.errors import InputError
 from recon.events import PhotoRow, Progress
+from recon.methods.priors.poses_bundle import free_centres
+from recon.methods.priors.poses_degenerate import Degenerate, diagnose, pair_matches
 from recon.methods.priors.poses_features import (
     Features,
     Lens,
@@ -60,8 +63,10 @@ class _Attempt:
     """What one search for features led to."""
 
     features: list[Features]
-    matches: np.ndarray
-    """(n, n) verified matches between photos."""
+    matches: dict[tuple[int, int], np.ndarray]
+    """Verified matches between photos, as of `verified_matches`."""
+    degenerate: Degenerate | None
+    """What the matches have in common, if they say too little of depth."""
     model: "pycolmap.Reconstruction | None"
     thorough: bool
 
@@ -97,10 +102,11 @@ def solve_cameras(
     pictures = pictures_from_files(photos, config.max_size)
     lenses = guess_lenses(photos, pictures)
     best = _attempt(pictures, lenses, False, config.seed, watch)
-    if best.fewest_points(len(photos)) < SOLID:
+    if best.degenerate is not Degenerate.TURNED and best.fewest_points(len(photos)) < SOLID:
         best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
     if best.model is None:
-        raise InputError(_why_unsolved(photos.names, best.matches))
+        raise InputError(_why_unsolved(photos.names, best))
+    free_centres(best.model)
     return _solved(photos, pictures, best.model, best)
 
 
@@ -141,14 +147,16 @@ def _attempt(
     tell(1, "matching photos")
     with matched_database(pictures, features, lenses, guided=thorough, seed=seed) as database_path:
         matches = verified_matches(database_path, len(pictures))
+        degenerate = diagnose(pair_matches(pictures, features, matches))
         tell(2, "placing cameras")
-        model = best_model(database_path, len(pictures), seed)
+        turned = degenerate is Degenerate.TURNED
+        model = None if turned else best_model(database_path, len(pictures), seed)
     if model is not None:
         polish(model)
         if not has_parallax(model):
             model = None
     tell(3, "cameras placed" if model is not None else "no cameras found")
-    return _Attempt(features, matches, model, thorough)
+    return _Attempt(features, matches, degenerate, model, thorough)
 
 
 def _solved(
@@ -181,6 +189,7 @@ def _solved(
         rows=tuple(_row(photos.names[i], i, attempt) for i in range(len(photos))),
         focal_priors=used.focal_priors,
         thorough=attempt.thorough,
+        degenerate=attempt.degenerate,
     )
 
 
@@ -197,20 +206,30 @@ def _row(name: str, index: int, attempt: _Attempt) -> PhotoRow:
     return PhotoRow(
         name,
         keypoints=len(attempt.features[index].uv),
-        matches=int(attempt.matches[index].sum()),
+        matches=sum(len(found) for pair, found in attempt.matches.items() if index in pair),
         registered=index in attempt.registered,
         reprojection_error=error,
     )
 
 
-def _why_unsolved(names: Sequence[str], matches: np.ndarray) -> str:
+def _why_unsolved(names: Sequence[str], attempt: _Attempt) -> str:
     listed = ", ".join(names)
-    if matches.any():
+    if not attempt.matches:
         return (
-            f"The photos {listed} match, but nothing moves between them (copies, one standpoint, or one flat "
-            f"surface); take each photo a step or two beside the last, of the same things."
+            f"None of the photos {listed} could be matched with any other; take photos of one place that "
+            f"share at least half of what they show, each a step or two beside the last."
         )
+    matched = ", ".join(
+        names[index] for index in sorted({index for pair in attempt.matches for index in pair})
+    )
+    match attempt.degenerate:
+        case Degenerate.TURNED:
+            what = "were taken from one standpoint: the camera only turned, or they are copies"
+        case Degenerate.FLAT:
+            what = "show one flat surface alone"
+        case None:
+            what = "match, but nothing moves between them"
     return (
-        f"None of the photos {listed} could be matched with any other; take photos of one place that share "
-        f"at least half of what they show, each a step or two beside the last."
+        f"The photos {matched} {what}, so that no depth follows; take each photo a step or two beside the "
+        f"last, of things near and far."
     )

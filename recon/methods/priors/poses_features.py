@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 
 from recon.datasets.photo_file import read_photo
 from recon.scene import Photos, Views
@@ -218,15 +219,16 @@ def colmap_camera(lens: Lens, size: tuple[int, int]) -> "pycolmap.Camera":
     )
 
 
-def verified_matches(database_path: Path, count: int) -> np.ndarray:
-    """(count, count): verified matches between each two of the first `count` pictures."""
+def verified_matches(database_path: Path, count: int) -> dict[tuple[int, int], Integer[np.ndarray, "k 2"]]:
+    """Keypoint indices of the verified matches of photos (i, j), i < j, of the first `count`; pairs that
+    overlap alone."""
     import pycolmap
 
-    matches = np.zeros((count, count), int)
+    matches = {}
     with quiet_colmap(), pycolmap.Database.open(database_path) as database:
-        for i in range(count):
-            for j in range(i):
-                if database.exists_two_view_geometry(i + 1, j + 1):
-                    geometry = database.read_two_view_geometry(i + 1, j + 1)
-                    matches[i, j] = matches[j, i] = len(geometry.inlier_matches)
+        for i, j in combinations(range(count), 2):
+            if database.exists_two_view_geometry(i + 1, j + 1):
+                found = database.read_two_view_geometry(i + 1, j + 1).inlier_matches
+                if len(found) >= MIN_MATCHES:
+                    matches[i, j] = found
     return matches

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from recon.events import PhotoRow
+from recon.methods.priors.poses_degenerate import Degenerate
 from recon.methods.priors.poses_points import Observations, SparsePoints
 from recon.scene import Cameras
 
@@ -33,6 +34,8 @@ class SolvedCameras:
     """Of the registered photos."""
     thorough: bool
     """Whether features had to be searched at twice the resolution."""
+    degenerate: Degenerate | None = None
+    """Why the cameras are less certain than they look."""
 
     @property
     def unregistered(self) -> tuple[str, ...]:
@@ -47,6 +50,16 @@ class SolvedCameras:
         return (
             f"{', '.join(self.unregistered)} could not be placed and will not be used; photos that share "
             f"more with the others, taken from between them, would help."
+        )
+
+    @property
+    def caution(self) -> str | None:
+        """One sentence about what makes the cameras less certain than they look."""
+        if self.degenerate is None:
+            return None
+        return (
+            "The photos show one flat surface, so that the focal length and with it the cameras are "
+            "uncertain; take in things that stand out from it."
         )
 
 

@@ -1,0 +1,81 @@
+"""Between COLMAP's reconstructions and the adjustment that may doubt the principal point."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from recon.methods.priors.poses_adjust import Bundle, CentrePrior, adjust
+
+if TYPE_CHECKING:
+    import pycolmap
+
+CENTRE_SIGMA = 0.007
+"""How far principal points lie from the middle, in longer sides: 0.5 to 1 % with the phones and the camera of
+the development sets."""
+
+
+def free_centres(model: "pycolmap.Reconstruction") -> None:
+    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE, with principal points near the middle."""
+    bundle = read_bundle(model)
+    adjusted = adjust(bundle, centre_prior(model))
+    _write(model, adjusted)
+
+
+def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
+    """The model's photos, lenses and points, each in the order of their ids."""
+    photos, lenses, points = _ids(model)
+    lens_row = {lens: row for row, lens in enumerate(lenses)}
+    point_row = {point: row for row, point in enumerate(points)}
+    poses = np.stack([model.images[photo].cam_from_world().matrix() for photo in photos])
+    params = np.stack([model.cameras[lens].params for lens in lenses])
+    seen = [model.images[photo].get_observation_points2D() for photo in photos]
+    keypoints = [keypoint for in_photo in seen for keypoint in in_photo]
+    return Bundle(
+        rotations=torch.from_numpy(poses[:, :, :3].copy()),
+        translations=torch.from_numpy(poses[:, :, 3].copy()),
+        focals=torch.from_numpy(params[:, 0].copy()),
+        centres=torch.from_numpy(params[:, 1:3].copy()),
+        lens=torch.tensor([lens_row[model.images[photo].camera_id] for photo in photos]),
+        xyz=torch.from_numpy(np.stack([model.points3D[point].xyz for point in points])),
+        view=torch.repeat_interleave(torch.tensor([len(in_photo) for in_photo in seen])),
+        point=torch.tensor([point_row[keypoint.point3D_id] for keypoint in keypoints]),
+        uv=torch.from_numpy(np.stack([keypoint.xy for keypoint in keypoints]).astype(np.float64)),
+    )
+
+
+def centre_prior(model: "pycolmap.Reconstruction") -> CentrePrior:
+    """The middles of the pictures, one a lens."""
+    sizes = torch.tensor(
+        [[model.cameras[lens].width, model.cameras[lens].height] for lens in _ids(model)[1]],
+        dtype=torch.float64,
+    )
+    return CentrePrior(sizes / 2, CENTRE_SIGMA * sizes.amax(1))
+
+
+def _ids(model: "pycolmap.Reconstruction") -> tuple[list[int], list[int], list[int]]:
+    """Ids of the placed photos, of their lenses, and of the points."""
+    photos = sorted(model.reg_image_ids())
+    return photos, sorted({model.images[photo].camera_id for photo in photos}), sorted(model.points3D)
+
+
+def _write(model: "pycolmap.Reconstruction", bundle: Bundle) -> None:
+    import pycolmap
+
+    photos, lenses, points = _ids(model)
+    for photo, rotation, translation in zip(photos, bundle.rotations, bundle.translations, strict=True):
+        pose = pycolmap.Rigid3d(pycolmap.Rotation3d(_array(rotation)), _array(translation))
+        image = model.images[photo]
+        assert image.frame is not None, "images of a reconstruction have frames"
+        image.frame.set_cam_from_world(image.camera_id, pose)
+    for lens, focal, centre in zip(lenses, bundle.focals, bundle.centres, strict=True):
+        model.cameras[lens].params = [float(focal), *_array(centre)]
+    for point, xyz in zip(points, bundle.xyz, strict=True):
+        model.points3D[point].xyz = _array(xyz)
+    model.update_point_3d_errors()
+
+
+def _array(values: Float[Tensor, "..."]) -> np.ndarray:
+    return values.numpy()
