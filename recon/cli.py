@@ -1,4 +1,4 @@
-"""The command line: `recon train`, `view`, `export`, `bench`, `methods`, `doctor`."""
+"""The command line: `recon train`, `view`, `export`, `bench`, `submit`, `methods`, `doctor`."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ import torch
 import tyro
 from rich.console import Console
 
+from recon.cli_submit import SubmitCheck, SubmitScore, SubmitSpare
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
@@ -174,6 +175,14 @@ class Bench:
 
 
 @dataclass(frozen=True)
+class Submit:
+    """Submissions to SpaRe: recon submit spare makes one, check finds faults, score measures."""
+
+    def run(self) -> None:
+        raise InputError("Say what to submit right after the word: recon submit spare, check or score.")
+
+
+@dataclass(frozen=True)
 class Methods:
     """List the methods."""
 
@@ -191,6 +200,9 @@ class Doctor:
         from recon.commands import doctor
 
         doctor()
+
+
+Command = Train | View | Export | Bench | Submit | SubmitSpare | SubmitCheck | SubmitScore | Methods | Doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -231,7 +243,7 @@ def _torch_lacks_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
-def parse(arguments: Sequence[str]) -> Train | View | Export | Bench | Methods | Doctor:
+def parse(arguments: Sequence[str]) -> Command:
     """The command with its options. A method's values are the defaults of the options, so its name is read
     before everything else."""
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -241,12 +253,15 @@ def parse(arguments: Sequence[str]) -> Train | View | Export | Bench | Methods |
         if name not in METHODS:
             raise InputError(f"There is no method {name}; choose one of {', '.join(METHODS)}.")
     parts = METHODS[names[0]][1]
+    if list(arguments[:1]) == ["submit"]:
+        return parse_submit(arguments[1:], parts)
     train, bench = _with_parts(Train, parts), _with_parts(Bench, parts)
     commands = Union[  # noqa: UP007  # built at run time
         Annotated[train, tyro.conf.subcommand("train")],
         Annotated[View, tyro.conf.subcommand("view")],
         Annotated[Export, tyro.conf.subcommand("export")],
         Annotated[bench, tyro.conf.subcommand("bench")],
+        Annotated[Submit, tyro.conf.subcommand("submit")],
         Annotated[Methods, tyro.conf.subcommand("methods")],
         Annotated[Doctor, tyro.conf.subcommand("doctor")],
     ]
@@ -254,6 +269,23 @@ def parse(arguments: Sequence[str]) -> Train | View | Export | Bench | Methods |
         commands,  # type: ignore[arg-type]
         prog="recon",
         description="3D Gaussian scenes from three to nine photos. recon COMMAND --help lists the options.",
+        args=list(arguments),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
+    )
+
+
+def parse_submit(arguments: Sequence[str], parts: MethodConfig) -> SubmitSpare | SubmitCheck | SubmitScore:
+    """The command after `recon submit`, with its options."""
+    spare = _with_parts(SubmitSpare, parts)
+    commands = Union[  # noqa: UP007  # built at run time
+        Annotated[spare, tyro.conf.subcommand("spare")],
+        Annotated[SubmitCheck, tyro.conf.subcommand("check")],
+        Annotated[SubmitScore, tyro.conf.subcommand("score")],
+    ]
+    return tyro.cli(
+        commands,  # type: ignore[arg-type]
+        prog="recon submit",
+        description=Submit.__doc__,
         args=list(arguments),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
     )

@@ -23,7 +23,7 @@ from recon.datasets.posed import Shot, read_views
 from recon.datasets.projection import Calibration, calibration_for
 from recon.datasets.splits import DTU_TEST, DTU_TRAIN_ORDER, listed_split, select_names, split_by
 from recon.errors import InputError
-from recon.scene import Scene, Views
+from recon.scene import Cameras, Scene, Views
 
 LIGHT = 3
 _PHOTO = re.compile(rf"(rect|cam)_(\d{{3}})_{LIGHT}_(?:r[57]000|0000)\.png")
@@ -90,6 +90,18 @@ def _views(numbers: Sequence[int], sources: _Sources, config: DataConfig) -> Vie
     calibration = sources.calibration
     shots = [Shot(sources.photos[i], *calibration.camera(i), calibration.source(i)) for i in sorted(numbers)]
     return read_views(shots, [shot.path.name for shot in shots], config)
+
+
+def read_cameras(scene: Path, numbers: Sequence[int], size: tuple[int, int]) -> Cameras:
+    """The cameras of views that need have no photo, for pictures of `size` (width, height)."""
+    is_dtu = any(path.name.startswith("rect") for path in photos_by_number(scene).values())
+    calibration = calibration_for(scene, is_dtu)
+    poses, lenses = zip(*(calibration.camera(number) for number in numbers), strict=True)
+    return Cameras(
+        torch.tensor(np.linalg.inv(np.stack(poses)), dtype=torch.float32),
+        torch.tensor(np.stack([lens.resized(size).K for lens in lenses]), dtype=torch.float32),
+        (size,) * len(numbers),
+    )
 
 
 def read_mask(scene: Path, number: int, size: tuple[int, int]) -> torch.Tensor | None:
