@@ -16,7 +16,8 @@ TRAIN_ONLY = [PACKAGE / "trainer.py", PACKAGE / "initialise.py", *sorted((PACKAG
 DEVICE_FREE = [
     path
     for path in SOURCES
-    if "rendering" not in path.parts and path.name not in ("cli.py", "commands.py", "provenance.py")
+    if "rendering" not in path.parts
+    and path.name not in ("cli.py", "cli_submit.py", "commands.py", "provenance.py")
 ]
 """Where devices come from the tensors. The command line names them; provenance.py has to ask the machine."""
 
