@@ -19,6 +19,10 @@ GROWING = {
         *("--method", "3dgs", "--grow.refine-start-iter", "1", "--grow.refine-every", "6"),
         *("--grow.grow-grad2d", "1e-6"),
     ),
+    "two fields": (
+        *("--method", "cor-gs", "--grow.refine-start-iter", "1", "--grow.refine-every", "6"),
+        *("--grow.grow-grad2d", "1e-6", "--co-regularisation.prune-every", "8"),
+    ),
     "within a budget": (
         *("--densify", "budget", "--budget.every", "6", "--budget.start", "0", "--budget.stop", "1"),
         *("--budget.fill", "0.001"),
