@@ -21,6 +21,7 @@ from recon.viewer.paint import MODES
 from recon.viewer.painter import Painter
 from recon.viewer.panel_edit import EditPanel
 from recon.viewer.panel_held_out import HeldOutPanel
+from recon.viewer.panel_path import PathPanel
 from recon.viewer.panel_photos import PhotosPanel
 from recon.viewer.panel_scene import ScenePanel
 from recon.viewer.panel_training import TrainingPanel
@@ -163,6 +164,7 @@ class Viewer:
         photos = PhotosPanel(client) if scene.photos else None
         if scene.held_out is not None and self._engine is not None:
             HeldOutPanel(client)
+        PathPanel(client)
         if scene.folder is not None and self._training is None:
             ScenePanel(client, scene.folder, self.open)
         add_shortcuts(client, shortcuts_of(client, view, photos))

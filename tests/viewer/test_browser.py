@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,7 @@ from recon.gaussians import sh0_from_rgb
 from recon.metrics import psnr, quantise
 from recon.rendering import pick_device, pick_engine
 from recon.viewer import Viewer, ViewerScene, serve
+from recon.viewer.camera_path import CameraPath
 from recon.viewer.client import Client
 from recon.viewer.frame import Standpoint
 from recon.viewer.live import LiveViewer
@@ -293,6 +296,33 @@ def test_a_box_cuts_the_wall_for_all_windows_and_undo_brings_it_back(window: Win
     window.page.get_by_role("button", name="Undo").click()
     assert resembles(photo)(window.wait_until(resembles(photo)))
     assert right.value == (0, 100)
+
+
+def test_a_camera_path_is_set_previewed_and_filmed(window: Window, viewer: Viewer, tmp_path: Path):
+    _, views = two_coloured_wall()
+    window.wait_until(resembles(views.images[0].numpy()))
+    page, client = window.page, client_of(viewer)
+    page.get_by_text("Camera path", exact=True).click()
+    page.get_by_role("button", name="Add key frame here").click()
+    page.get_by_role("button", name="2: photo_1.png").click()
+    window.wait_until(resembles(views.images[1].numpy()))
+    page.get_by_role("button", name="Add key frame here").click()
+    page.wait_for_timeout(500)
+    with page.expect_download(timeout=1000 * PATIENCE_SECONDS) as saved:
+        page.get_by_role("button", name="Save as JSON").click()
+    path = CameraPath.from_json(Path(saved.value.path()).read_bytes())
+    centres = torch.stack([key[:3, 3] for key in path.keys])
+    torch.testing.assert_close(centres, views.cameras.centres[:2], atol=1e-3, rtol=0)
+    page.get_by_role("button", name="Reset view").click()
+    page.get_by_role("button", name="Preview").click()
+    assert resembles(views.images[1].numpy())(window.wait_until(resembles(views.images[1].numpy())))
+    with page.expect_download(timeout=2000 * PATIENCE_SECONDS) as film:
+        page.get_by_role("button", name="Film (mp4)").click()
+    film.value.save_as(tmp_path / "film.mp4")
+    reader = cv2.VideoCapture(str(tmp_path / "film.mp4"))
+    assert reader.get(cv2.CAP_PROP_FRAME_COUNT) == round(path.seconds * path.fps)
+    assert resembles(views.images[0].numpy())(reader.read()[1][..., ::-1] / 255)
+    assert client.standing == 1
 
 
 def test_a_held_out_photo_is_compared_at_the_push_of_a_button(window: Window, viewer: Viewer):
