@@ -30,7 +30,8 @@ from recon.methods.table import MethodConfig, make_recipe
 from recon.metrics import Scores, evaluate, mean_scores, quantise
 from recon.provenance import commit, machine, peak_memory_gb
 from recon.rendering import Engine, engine_name, render, synchronise
-from recon.run_folder import RunFolder, write_json
+from recon.report import Journal, write_report
+from recon.run_folder import RunFolder, plain, write_json
 from recon.scene import Scene, Views
 from recon.trainer import FitState, make_optimisers, near_plane
 
@@ -102,13 +103,14 @@ def reconstruct(
 ) -> Report:
     """From the photos of `config.data` to a scene in the run folder; goes on where an earlier run ended."""
     clock = Stopwatch(device)
+    journal = Journal(watch)
     with clock.stage("photos"):
         scene = datasets.load(config.data)
     with clock.stage("cameras"):
-        views, held_out = place_cameras(scene, run, config.poses, watch)
+        views, held_out = place_cameras(scene, run, config.poses, journal)
     views, held_out = views.to(device), held_out.to(device)
-    watch(ViewsPlaced(views, held_out))
-    fitted = fit_views(views, config.parts, engine, clock, watch, run)
+    journal(ViewsPlaced(views, held_out))
+    fitted = fit_views(views, config.parts, engine, clock, journal, run)
 
     with clock.stage("export"):
         write_ply(run.point_cloud, fitted.state.gaussians)
@@ -120,6 +122,7 @@ def reconstruct(
         scores = evaluate(fitted.state.gaussians, held_out, engine, near)
         write_comparisons(run.held_out, fitted.state.gaussians, held_out, engine, near)
     report = make_report(config.method, config.parts, views, fitted, scores, clock, engine)
+    write_report(run, plain(report), journal, fitted.state.gaussians, (views, held_out), engine, near)
     write_json(run.metrics, report)
     return report
 

@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / "held_out"
 
     @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"
 

@@ -38,7 +38,7 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_folder_holds_what_the_design_says(run):
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert files == {
-        *("config.yaml", "metrics.json", "point_cloud.ply", "transforms.json"),
+        *("config.yaml", "metrics.json", "point_cloud.ply", "transforms.json", "report.html"),
         *("priors/stereo.safetensors", "checkpoints/latest.safetensors"),
         *("images/1.png", "images/2.png", "images/3.png", "held_out/0.png", "held_out/4.png"),
         *("held_out/images/0.png", "held_out/images/4.png", "held_out/transforms.json"),
