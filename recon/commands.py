@@ -58,7 +58,13 @@ def view(command: View) -> None:
     from recon.viewer import view as serve_scene
 
     device = pick_device(command.device)
-    engine = ready_engine(command.engine, device, Console(stderr=True))
+    try:
+        engine = ready_engine(command.engine, device, Console(stderr=True))
+    except MachineError as error:
+        if command.engine != "auto":
+            raise
+        logger.warning("The browser draws all there is to see, without support: %s", error)
+        engine = None
     serve_scene(command.scene, command.host, command.port, device, engine)
 
 

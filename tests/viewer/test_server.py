@@ -1,5 +1,6 @@
 """The address, the limits of live updates, and loading from disk."""
 
+import contextlib
 import logging
 import socket
 from collections.abc import Iterator
@@ -8,10 +9,13 @@ from urllib.request import urlopen
 
 import pytest
 import torch
+import viser
 from two_colours import two_coloured_wall
+from websockets.sync.client import connect
 
 from recon.errors import InputError, MachineError
 from recon.export import write_ply, write_views
+from recon.gaussians import Gaussians
 from recon.viewer import Viewer, ViewerScene, address, load_scene, server
 from recon.viewer.scene import THUMBNAIL_PIXELS, small_copy
 
@@ -149,3 +153,34 @@ def test_a_run_brings_its_held_out_photos_and_its_near_plane(tmp_path: Path):
     (tmp_path / "metrics.json").write_text("[")
     with pytest.raises(InputError, match="metrics.json is damaged"):
         load_scene(tmp_path)
+
+
+def test_a_splat_costs_32_bytes_on_the_wire():
+    """All that a window gets before it says anything, and a little later: no Gaussian comes twice."""
+    count = 50_000
+    generator = torch.Generator().manual_seed(0)
+    gaussians = Gaussians(
+        means=torch.randn(count, 3, generator=generator),
+        quats=torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
+        log_scales=torch.full((count, 3), -5.0),
+        logit_opacities=torch.full((count,), 2.0),
+        sh0=torch.rand(count, 1, 3, generator=generator),
+        shN=torch.rand(count, 3, 3, generator=generator),
+    )
+    viewer = server.serve(ViewerScene.from_gaussians(gaussians), port=0)
+    try:
+        splats = len(viewer._stage.shown.splats)
+        received = 0
+        with connect(
+            viewer.url.replace("http", "ws"),
+            origin=viewer.url,  # type: ignore[arg-type]
+            subprotocols=[f"viser-v{viser.__version__}"],  # type: ignore[list-item]
+            max_size=None,
+        ) as socket_:
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    received += len(socket_.recv(timeout=2))
+    finally:
+        viewer.stop()
+    assert splats > 0.9 * count
+    assert 32 * splats <= received <= 32 * splats + 200_000
