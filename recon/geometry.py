@@ -73,7 +73,8 @@ def sample(
 ) -> Float[Tensor, "*b c"]:
     """The image read at pixels `uv`; outside, its border (or zeros)."""
     height, width, channels = image.shape
-    grid = uv * uv.new_tensor([2 / width, 2 / height]) - 1
+    # Not by a tensor of the two factors: copying it to a GPU would wait for it.
+    grid = torch.stack([uv[..., 0] * (2 / width), uv[..., 1] * (2 / height)], dim=-1) - 1
     # grid_sample on the CPU spreads its batch over threads and vectorises along the last axis, but gives each
     # of the batch an image of gradients: a stack of pictures is a batch, the rows of one are not.
     batch = len(uv) if uv.ndim == 4 else 1

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, transform, unproject
-from recon.methods.priors.stereo import StereoPrior, sees_same_surface
+from recon.methods.priors.agreement import sees_same_surface
+from recon.methods.priors.stereo import StereoPrior
 from recon.scene import Cameras, Views
 
 
@@ -17,11 +18,11 @@ from recon.scene import Cameras, Views
 class InitialiseConfig:
     """The first Gaussians, before any optimisation."""
 
-    max_gaussians: int = 100_000
-    """Gaussians on the surfaces that stereo found; more pixels than that are thinned evenly."""
+    gaussians_per_photo: int = 40_000
+    """Gaussians on the surfaces that stereo found, for each photo there is; more pixels than that are thinned
+    evenly."""
     untrusted_share: float = 0.05
-    """Share of the pixels without consistent depth that also get a Gaussian, at the smoothed depth of the
-    consistent pixels around."""
+    """Share of the pixels without consistent depth that also get a Gaussian, at the completed depth."""
     opacity: float = 0.2
     """Opacity of every Gaussian at the start."""
     sh_degree: int = 1
@@ -64,15 +65,13 @@ def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> G
 def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> Points:
     """Unprojected pixels, each surface taken from the first view that sees it, thinned to the budget."""
     wanted = [pixels_to_keep(views, stereo, index, config) for index in range(len(views))]
-    share = min(1.0, config.max_gaussians / max(1.0, float(sum(w.sum() for w in wanted))))
+    budget = config.gaussians_per_photo * len(views)
+    share = min(1.0, budget / max(1.0, float(sum(w.sum() for w in wanted))))
     xyz, rgb, scales = [], [], []
     for index, density in enumerate(wanted):
         density = density * share
         keep = dither(*density.shape, like=density) < density
         depth = stereo.depths[index]
-        if config.untrusted_share > 0:
-            smooth = smooth_disparity(depth, stereo.consistent[index])
-            depth = torch.where(stereo.consistent[index], depth, 1 / smooth)
         points = unproject(depth, views.cameras.Ks[index], views.cameras.world_from_camera[index])
         # 0.7 pixels of standard deviation, or of the spacing where pixels were left out: neighbours just
         # overlap.
@@ -97,8 +96,11 @@ def pixels_to_keep(
         earlier_depth, mask = stereo.depths[earlier], views.masks[earlier]
         if mask is not None:  # what is masked there gave no Gaussian: NaN agrees with nothing
             earlier_depth = earlier_depth.masked_fill(~mask, torch.nan)
-        covered = sees_same_surface(points, cameras, earlier, earlier_depth, tolerance)
-        density = density.masked_fill(covered, 0.0)
+        trusted_depth = earlier_depth.masked_fill(~stereo.consistent[earlier], torch.nan)
+        covered = sees_same_surface(points, cameras, earlier, trusted_depth, tolerance)
+        # A guess covers no more than another guess: it has few Gaussians.
+        guessed = sees_same_surface(points, cameras, earlier, earlier_depth, tolerance)
+        density = density.masked_fill(covered | (guessed & ~stereo.consistent[index]), 0.0)
     mask = views.masks[index]
     return density if mask is None else density * mask
 
@@ -121,7 +123,7 @@ def border_points(views: Views, stereo: StereoPrior, index: int, config: Initial
     cameras, image = views.cameras, views.images[index]
     height, width = image.shape[:2]
     colour = F.avg_pool2d(image.permute(2, 0, 1)[None], 9, 1, 4, count_include_pad=False)[0]
-    disparity = smooth_disparity(stereo.depths[index], stereo.consistent[index])
+    disparity = F.avg_pool2d(1 / stereo.depths[index][None], 41, 1, 20, count_include_pad=False)[0]
 
     spacing = config.border_spacing
     margin_u, margin_v = int(width * config.border), int(height * config.border)
@@ -140,18 +142,6 @@ def border_points(views: Views, stereo: StereoPrior, index: int, config: Initial
     unseen = ~seen_by_any(xyz, cameras)
     scales = 0.8 * spacing * z / K[0, 0]
     return Points(xyz[unseen], colour[:, edge_v, edge_u].T[unseen], scales[unseen])
-
-
-def smooth_disparity(
-    depth: Float[Tensor, "h w"], trusted: Bool[Tensor, "h w"], window: int = 41
-) -> Float[Tensor, "h w"]:
-    """1 / depth averaged over the trusted pixels of a window; their overall mean where there are none."""
-    weight = trusted.float()
-    weighted = (weight / depth)[None, None]
-    # Means with the same divisor: their ratio is the mean over trusted pixels.
-    sums = F.avg_pool2d(torch.cat([weighted, weight[None, None]]), window, 1, window // 2)[:, 0]
-    overall = (weight / depth).sum() / weight.sum() if trusted.any() else (1 / depth).mean()
-    return torch.where(sums[1] > 1e-3, sums[0] / sums[1].clamp_min(1e-3), overall)
 
 
 def seen_by_any(xyz: Float[Tensor, "m 3"], cameras: Cameras) -> Bool[Tensor, " m"]:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from recon.rendering.graphs import graphed
 from recon.rendering.ssim import ssim
 
 
@@ -31,6 +32,7 @@ def dssim_loss(
     return masked_mean(1 - ssim(rgb, target), mask)
 
 
+@graphed
 def photometric_loss(
     rgb: Float[Tensor, "h w 3"],
     target: Float[Tensor, "h w 3"],
@@ -41,6 +43,7 @@ def photometric_loss(
     return (1 - dssim_weight) * l1_loss(rgb, target, mask) + dssim_weight * dssim_loss(rgb, target, mask)
 
 
+@graphed
 def disparity_loss(
     depth: Float[Tensor, "h w"], prior: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"], near: float
 ) -> Float[Tensor, ""]:

@@ -25,14 +25,14 @@ from recon.seeds import step_seed
 class RatesConfig:
     """Learning rates of Adam."""
 
-    means: float = 8e-5
+    means: float = 1.6e-4
     """In units of the scene's median depth."""
     means_final: float = 0.01
     """The rate of the means falls to this share at the last step."""
-    log_scales: float = 5e-3
-    quats: float = 1e-3
-    logit_opacities: float = 2e-2
-    sh0: float = 2.5e-3
+    log_scales: float = 1e-2
+    quats: float = 2e-3
+    logit_opacities: float = 4e-2
+    sh0: float = 5e-3
     shN: float = 1.25e-4
 
 
@@ -40,7 +40,7 @@ class RatesConfig:
 class FitConfig:
     """The optimisation."""
 
-    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 1500
+    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 2000
     """Steps of the fit; one train photo each."""
     dssim_weight: float = 0.2
     """Share of 1 - SSIM in the data term; the rest is L1."""

@@ -16,14 +16,13 @@ from recon.initialise import (
     dither,
     initialise,
     seen_by_any,
-    smooth_disparity,
     surface_points,
 )
 from recon.rendering import render
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras
 
-ALL = InitialiseConfig(max_gaussians=10**6, untrusted_share=0.0)
+ALL = InitialiseConfig(gaussians_per_photo=10**6, untrusted_share=0.0)
 """Every consistent pixel, and no other."""
 
 
@@ -38,7 +37,7 @@ def seen_from(truth: Truth, index: int, xyz: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("budget", [500, 3000])
 def test_the_budget_is_kept(truth: Truth, budget: int):
-    config = InitialiseConfig(max_gaussians=budget)
+    config = InitialiseConfig(gaussians_per_photo=budget // 3)
     count = len(surface_points(truth.views, truth.stereo, config).xyz)
     assert count == pytest.approx(budget, rel=0.03)
 
@@ -102,7 +101,7 @@ def test_nothing_lies_under_a_mask(truth: Truth):
 @pytest.mark.parametrize("budget", [10**6, 700])
 def test_points_lie_on_the_surface_with_the_colour_of_the_photo(truth: Truth, budget: int):
     first = truth.select(0)
-    points = surface_points(first.views, first.stereo, replace(ALL, max_gaussians=budget))
+    points = surface_points(first.views, first.stereo, replace(ALL, gaussians_per_photo=budget))
     cameras = first.views.cameras
     uv, z = project(points.xyz, cameras.Ks[0], cameras.camera_from_world[0])
     column, row = uv.floor().long().unbind(-1)
@@ -208,27 +207,6 @@ def test_scaling_the_world_scales_the_gaussians(truth: Truth):
     assert len(means) == pytest.approx(len(large_means), rel=1e-3)
     torch.testing.assert_close(large_means.std(0), 16 * means.std(0), rtol=1e-2, atol=0)
     torch.testing.assert_close(large_scales.mean(), 16 * scales.mean(), rtol=1e-2, atol=0)
-
-
-def test_smooth_disparity_is_the_mean_over_the_trusted_pixels_of_the_window():
-    generator = torch.Generator().manual_seed(0)
-    depth = 1 + torch.rand(9, 11, generator=generator)
-    trusted = torch.rand(9, 11, generator=generator) > 0.6
-    smooth = smooth_disparity(depth, trusted, window=5)
-    for row, column in [(0, 0), (4, 5), (8, 10), (2, 9)]:
-        rows, columns = slice(max(row - 2, 0), row + 3), slice(max(column - 2, 0), column + 3)
-        values = (1 / depth)[rows, columns][trusted[rows, columns]]
-        assert smooth[row, column].item() == pytest.approx(values.mean().item(), rel=1e-4)
-
-
-def test_smooth_disparity_falls_back_to_the_mean_of_what_there_is():
-    depth = torch.full((30, 30), 2.0)
-    depth[0, 0] = 4.0
-    trusted = torch.zeros(30, 30, dtype=torch.bool)
-    nothing = smooth_disparity(depth, trusted, window=5)
-    torch.testing.assert_close(nothing, (1 / depth).mean().expand(30, 30))
-    trusted[0, 0] = True
-    torch.testing.assert_close(smooth_disparity(depth, trusted, window=5), torch.full((30, 30), 0.25))
 
 
 def test_seen_by_any_asks_all_cameras(truth: Truth):

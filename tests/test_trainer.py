@@ -41,7 +41,7 @@ def small(name: str, steps: int = 12) -> MethodConfig:
     config = METHODS[name][1]
     return replace(
         config,
-        initialise=replace(config.initialise, max_gaussians=300, border_spacing=6),
+        initialise=replace(config.initialise, gaussians_per_photo=100, border_spacing=6),
         fit=replace(config.fit, max_steps=steps),
         prune=replace(config.prune, every=5, min_opacity=0.95 * config.initialise.opacity),
         grow=EAGER,
@@ -303,7 +303,7 @@ def test_the_rate_of_the_means_falls_and_is_in_units_of_the_scene(train: Truth):
         state.optimisers["means"].param_groups[0]["lr"]
         for _ in make_steps(train, state, make_recipe(config, train.views, train.stereo), config)
     ]
-    first = 8e-5 * train.stereo.scale
+    first = config.fit.rates.means * train.stereo.scale
     assert rates == pytest.approx([first * 0.01**progress for progress in (0, 0.25, 0.5, 0.75)])
 
 

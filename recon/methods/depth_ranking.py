@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recon.methods.regulariser import Moment, Regulariser
+from recon.rendering.graphs import graphed
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,47 @@ class DepthRanking(Regulariser):
         # Counted from the end of the interval: the dearer losses of other regularisers count from its start.
         if (moment.step + 1) % config.every:
             return None
-        near = stereo.depth_range[0]
-        disparity = near / moment.rendering.depth.clamp_min(0.3 * near)
-        prior = near / stereo.depths[index]
-        a, b = random_pairs(disparity.shape, config.pairs, config.reach, moment.generator)
-        trusted = stereo.consistent[index].flatten()
-        use = ~(trusted[a] & trusted[b]) if config.pixels == "untrusted" else torch.ones_like(trusted[a])
-        pair = disparity.flatten()[torch.stack([a, b])]
-        prior_pair = prior.flatten()[torch.stack([a, b])]
-        ranking = ranking_loss(pair, prior_pair, use, config.ranking_gap)
-        continuity = continuity_loss(pair, prior_pair, use, config.continuity_gap)
-        total = config.ranking_weight * ranking + config.continuity_weight * continuity
-        return config.every * total
+        depth = moment.rendering.depth
+        pairs = random_pairs(depth.shape, config.pairs, config.reach, moment.generator)
+        loss = order_loss(
+            depth,
+            stereo.depths[index],
+            stereo.consistent[index] if config.pixels == "untrusted" else None,
+            torch.stack(pairs),
+            near=stereo.depth_range[0],
+            ranking_weight=config.ranking_weight,
+            continuity_weight=config.continuity_weight,
+            ranking_gap=config.ranking_gap,
+            continuity_gap=config.continuity_gap,
+        )
+        return config.every * loss
+
+
+@graphed
+def order_loss(
+    depth: Float[Tensor, "h w"],
+    prior_depth: Float[Tensor, "h w"],
+    trusted: Bool[Tensor, "h w"] | None,
+    pairs: Int[Tensor, "2 p"],
+    *,
+    near: float,
+    ranking_weight: float,
+    continuity_weight: float,
+    ranking_gap: float,
+    continuity_gap: float,
+) -> Float[Tensor, ""]:
+    """Both losses on disparities in units of 1 / near, over pairs of flat pixel indices; with `trusted`, over
+    those that hold a pixel where it is false."""
+    disparity = (near / depth.clamp_min(0.3 * near)).flatten()
+    prior = (near / prior_depth).flatten()
+    a, b = pairs
+    if trusted is None:
+        use = torch.ones_like(a, dtype=torch.bool)
+    else:
+        use = ~(trusted.flatten()[a] & trusted.flatten()[b])
+    ranking = ranking_loss(disparity[pairs], prior[pairs], use, ranking_gap)
+    continuity = continuity_loss(disparity[pairs], prior[pairs], use, continuity_gap)
+    return ranking_weight * ranking + continuity_weight * continuity
 
 
 def random_pairs(

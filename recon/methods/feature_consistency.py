@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.geometry import inside, project, rays_from_pixels, sample, transform
-from recon.methods.priors.stereo import nearest_sources
+from recon.methods.priors.agreement import nearest_sources
 from recon.methods.regulariser import Moment, Regulariser
 from recon.scene import Cameras, Views
 

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from recon.geometry import project
 from recon.initialise import SAME_SURFACE
-from recon.methods.priors.stereo import StereoPrior, sees_same_surface
+from recon.methods.priors.agreement import sees_same_surface
+from recon.methods.priors.stereo import StereoPrior
 from recon.scene import Views
 
 

@@ -6,7 +6,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.geometry import project, unproject
-from recon.methods.priors.stereo import StereoPrior, nearest_sources
+from recon.methods.priors.agreement import nearest_sources
+from recon.methods.priors.stereo import StereoPrior
 from recon.scene import Cameras, Views
 
 

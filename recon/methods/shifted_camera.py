@@ -13,6 +13,7 @@ from torch import Tensor
 from recon.geometry import pixel_centres, sample
 from recon.losses import masked_mean
 from recon.methods.regulariser import Moment, Regulariser
+from recon.rendering.graphs import graphed
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ShiftedCamera(Regulariser):
         return self.config.weight * self.config.every * loss
 
 
+@graphed
 def warp_loss(
     target: Float[Tensor, "h w 3"],
     shifted: Float[Tensor, "h w 3"],

@@ -24,7 +24,5 @@ class StereoDepth(Regulariser):
     def loss(self, moment: Moment) -> Float[Tensor, ""]:
         stereo, index = moment.stereo, moment.index
         near, _ = stereo.depth_range
-        difference = disparity_loss(
-            moment.rendering.depth, stereo.depths[index], stereo.consistent[index], near
-        )
-        return self.config.weight * difference
+        depth, prior, trusted = moment.rendering.depth, stereo.depths[index], stereo.consistent[index]
+        return self.config.weight * disparity_loss(depth, prior, trusted, near)

@@ -56,11 +56,9 @@ def rasterize_cuda(
     )
     means2d = means2d[0]
     visible = (radii > 0).all(-1)
-    # As the reference does; inv_ex, because inv waits for the GPU to say whether it failed.
-    inverse = torch.linalg.inv_ex(camera_from_world[:3, :3]).inverse
-    centre = -inverse @ camera_from_world[:3, 3]
-    # Coefficients past the degree's are stored but not read, and get zero gradients.
-    rgb = gsplat.spherical_harmonics(sh_degree, means - centre, sh, masks=visible[0])
+    # Coefficients past the degree's are not read and get zero gradients; degree 0 reads no directions.
+    directions = means - camera_centre(camera_from_world) if sh_degree > 0 else means
+    rgb = gsplat.spherical_harmonics(sh_degree, directions, sh, masks=visible[0])
     features = torch.cat([(rgb + 0.5).clamp(min=0)[None], depths[..., None]], -1)
 
     columns, rows = -(-width // TILE), -(-height // TILE)
@@ -73,6 +71,12 @@ def rasterize_cuda(
     rgb, depth = image[0].split([3, 1], -1)
     depth = depth / alpha[0].clamp(min=1e-10)
     return Rendering(rgb, depth[..., 0], alpha[0, ..., 0], means2d, radii[0])
+
+
+def camera_centre(camera_from_world: Float[Tensor, "4 4"]) -> Float[Tensor, "3"]:
+    """By the inverse, as the reference does, so that the pose's gradient is right; inv_ex, because inv waits
+    for the GPU to say whether it failed."""
+    return -torch.linalg.inv_ex(camera_from_world[:3, :3]).inverse @ camera_from_world[:3, 3]
 
 
 def draw_nothing(tensors: list[Tensor], width: int, height: int) -> Rendering:

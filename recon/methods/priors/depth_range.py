@@ -5,19 +5,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from recon.errors import InputError
-from recon.methods.priors.stereo import (
-    SAME_PLACE,
-    StereoConfig,
-    baselines,
-    consistency,
-    depth_maps,
-    reduce_views,
-    sweep_planes,
-)
+from recon.methods.priors.agreement import SAME_PLACE, baselines
+from recon.methods.priors.stereo import StereoConfig, depth_maps, reduce_views, sweep_planes
+from recon.methods.priors.trust import trusted_pixels
 from recon.scene import Views
 
 COARSE_SIZE = 160
 """Longest side of the photos in the coarse sweep, in pixels."""
+COARSE_REGION = 4
 MAX_PARALLAX = 2.0
 """Shift between neighbouring photos that is searched, in picture widths: cameras a quarter turn apart around
 an object see it move by about 1.4 widths against infinity."""
@@ -32,7 +27,7 @@ class DepthRangeConfig:
     margin: float = 0.25
     """The range is widened by this share of its disparity at both ends."""
     min_confidence: float = 0.5
-    """Matching score from which a consistent pixel is sure."""
+    """Matching score from which a trusted pixel is sure."""
 
 
 def find_depth_range(views: Views, stereo: StereoConfig, config: DepthRangeConfig) -> tuple[float, float]:
@@ -43,13 +38,11 @@ def find_depth_range(views: Views, stereo: StereoConfig, config: DepthRangeConfi
     small = reduce_views(views, COARSE_SIZE)
     everything = (_nearest_conceivable(small), float("inf"))
     planes = sweep_planes(small.cameras, everything, max_planes=round(MAX_PARALLAX * COARSE_SIZE))
-    coarse = replace(stereo, max_sources=2)
-    maps = depth_maps(small, planes, coarse)
-    tolerance = stereo.consistency_planes * float(planes[1] - planes[0])
-    agree = consistency(small.cameras, [m.depth for m in maps], tolerance)
-    sure = torch.cat(
-        [(1 / m.depth)[a & (m.confidence > config.min_confidence)] for m, a in zip(maps, agree, strict=True)]
-    )
+    # Small patches count: at this size a thing is a few pixels wide.
+    trust = replace(stereo.trust, min_confidence=config.min_confidence, min_region=COARSE_REGION)
+    maps = depth_maps(small, planes, replace(stereo, max_sources=2))
+    trusted = trusted_pixels(small.cameras, maps, float(planes[1] - planes[0]), trust)
+    sure = torch.cat([(1 / m.depth)[t] for m, t in zip(maps, trusted, strict=True)])
     if len(sure) < MIN_SURE_PIXELS:
         raise InputError(
             f"The cameras do not fit the photos: seen through them, only {len(sure)} pixels of "

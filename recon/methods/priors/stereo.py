@@ -2,23 +2,25 @@
 
 For each view: the sources are warped by planes of constant inverse depth, compared with the view (zero-mean
 normalised cross-correlation in two windows, and colour), the cost is smoothed along four paths by semi-global
-aggregation (Hirschmueller, PAMI 2008), and the minimum is refined between the planes. A depth that another
-view confirms is `consistent`; the rest is the smoothest guess and must be trusted less.
+aggregation (Hirschmueller, PAMI 2008), and the minimum is refined between the planes. What can be trusted is
+`consistent` (trust.py); the rest is completed from it (completion.py).
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from recon.geometry import inside, pixel_centres, project, rays_from_pixels, sample, unproject
+from recon.geometry import inside, pixel_centres, rays_from_pixels, sample
 from recon.methods.priors.aggregation import semi_global_aggregation
+from recon.methods.priors.agreement import baselines, nearest_sources
+from recon.methods.priors.completion import complete_depths
 from recon.methods.priors.correlation import box_mean, normalised_correlation, window_statistics
+from recon.methods.priors.trust import DepthMap, TrustConfig, trusted_pixels
 from recon.scene import Cameras, Views
 
 
@@ -30,7 +32,7 @@ class StereoConfig:
     """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
     max_planes: int = 192
     """Planes of constant inverse depth, at most; fewer where a plane moves a photo by under a pixel."""
-    max_sources: int = 2
+    max_sources: int = 3
     """Photos that each photo is compared with: the nearest ones."""
     small_window: int = 5
     """Correlation window that keeps edges, in pixels."""
@@ -40,8 +42,7 @@ class StereoConfig:
     """Aggregation: the price of moving by one plane between neighbours."""
     large_step_penalty: float = 0.5
     """Aggregation: the price of a jump, lowered across edges of the photo."""
-    consistency_planes: float = 3.0
-    """Two views agree when their inverse depths differ by less than this many planes."""
+    trust: TrustConfig = field(default_factory=TrustConfig)
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class StereoPrior:
     """What stereo knows about the train views, one map each, at the size of the photo."""
 
     depths: tuple[Float[Tensor, "_h _w"], ...]
-    """z-depth, world units; everywhere positive."""
+    """z-depth, world units; everywhere positive. Where it is not `consistent` it is completed from around."""
     confidences: tuple[Float[Tensor, "_h _w"], ...]
     """Matching score of the chosen plane, about [-0.5, 1]."""
     consistent: tuple[Bool[Tensor, "_h _w"], ...]
-    """True where another view sees the same surface."""
+    """True where the depth is trusted: it matches well and other views confirm it."""
     depth_range: tuple[float, float]
     """(near, far) that was searched, world units."""
 
@@ -78,24 +79,18 @@ def compute_stereo(
     small = reduce_views(views, config.max_size)
     planes = sweep_planes(small.cameras, depth_range, config.max_planes)
     maps = depth_maps(small, planes, config, on_view)
-    tolerance = config.consistency_planes * float(planes[1] - planes[0])
-    consistent = consistency(small.cameras, [m.depth for m in maps], tolerance)
+    plane_step = float(planes[1] - planes[0])
+    consistent = trusted_pixels(small.cameras, maps, plane_step, config.trust)
+    depths = complete_depths(small, [m.depth for m in maps], consistent, config.trust.planes * plane_step)
     sizes = [(height, width) for width, height in views.sizes]
     return StereoPrior(
-        depths=tuple(1 / _enlarge(1 / m.depth, s, "bilinear") for m, s in zip(maps, sizes, strict=True)),
+        depths=tuple(1 / _enlarge(1 / d, s, "bilinear") for d, s in zip(depths, sizes, strict=True)),
         confidences=tuple(_enlarge(m.confidence, s, "bilinear") for m, s in zip(maps, sizes, strict=True)),
         consistent=tuple(
             _enlarge(c.float(), s, "nearest") > 0.5 for c, s in zip(consistent, sizes, strict=True)
         ),
         depth_range=depth_range,
     )
-
-
-class DepthMap(NamedTuple):
-    """What one view's sweep gives, before the views are compared."""
-
-    depth: Float[Tensor, "h w"]
-    confidence: Float[Tensor, "h w"]
 
 
 def depth_maps(
@@ -147,24 +142,6 @@ def sweep_planes(cameras: Cameras, depth_range: tuple[float, float], max_planes:
     return torch.linspace(1 / far, 1 / near, count, device=cameras.Ks.device).clamp_min(1e-6 / near)
 
 
-def baselines(cameras: Cameras) -> Float[Tensor, "n n"]:
-    """Distance of every two camera centres, world units."""
-    centres = cameras.centres
-    return (centres[:, None] - centres[None]).norm(dim=-1)
-
-
-def nearest_sources(cameras: Cameras, index: int, count: int) -> list[int]:
-    """The `count` other views whose centres are nearest to that of view `index`, those in the same place
-    left out."""
-    distance = baselines(cameras)
-    apart = distance[index] > SAME_PLACE * distance.max()
-    return [i for i in distance[index].argsort().tolist() if apart[i]][:count]
-
-
-SAME_PLACE = 0.02
-"""Cameras closer than this share of the largest distance: what they see alike tells no depth."""
-
-
 def matching_score(
     views: Views, index: int, inverse_depths: Float[Tensor, " d"], config: StereoConfig
 ) -> Float[Tensor, "d h w"]:
@@ -214,8 +191,9 @@ def warp_to_planes(
     return warped, inside(uv, z, cameras.sizes[source])
 
 
-UNSEEN_SCORE = -0.2
-"""Below a weak match, above a clear mismatch: a plane that leaves the source's picture is neither."""
+UNSEEN_SCORE = 0.0
+"""That of two pictures without texture: a plane that leaves the source's picture says as little. Were it
+less, what has no texture would be drawn to the planes that stay inside, often the nearest."""
 
 PIXELS_AT_ONCE = 800_000
 """Pixels that are warped together, over some planes: few enough for a processor's cache, many enough that a
@@ -228,7 +206,8 @@ def best_depth(
     inverse_depths: Float[Tensor, " d"],
     config: StereoConfig,
 ) -> DepthMap:
-    """Depth of the plane with the least aggregated cost, refined by a parabola, and that plane's score."""
+    """Depth of the plane with the least aggregated cost, refined by a parabola; that plane's score, and its
+    lead over the best plane elsewhere."""
     cost = semi_global_aggregation(
         1 - score, image.mean(-1), config.small_step_penalty, config.large_step_penalty
     )
@@ -238,37 +217,11 @@ def best_depth(
     offset = (before - after) / (2 * (before - 2 * at + after)).clamp_min(1e-4)
     step = inverse_depths[1] - inverse_depths[0]
     inverse_depth = inverse_depths[centre] + offset.clamp(-0.5, 0.5) * step
-    return DepthMap(
-        1 / inverse_depth.clamp_min(0.5 * float(inverse_depths[0])), score.gather(0, best[None])[0]
-    )
-
-
-def consistency(
-    cameras: Cameras, depths: list[Float[Tensor, "_h _w"]], tolerance: float
-) -> list[Bool[Tensor, "_h _w"]]:
-    """Where at least one view from another place has the same inverse depth, within `tolerance`, at the point
-    that is seen."""
-    consistent = []
-    for i, depth in enumerate(depths):
-        points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
-        agree = torch.zeros_like(depth, dtype=torch.bool)
-        for j in nearest_sources(cameras, i, len(depths)):
-            agree |= sees_same_surface(points, cameras, j, depths[j], tolerance)
-        consistent.append(agree)
-    return consistent
-
-
-def sees_same_surface(
-    points: Float[Tensor, "*b 3"],
-    cameras: Cameras,
-    index: int,
-    depth: Float[Tensor, "h w"],
-    tolerance: float,
-) -> Bool[Tensor, "*b"]:
-    """Whether view `index`, whose depth map is `depth`, sees its surface where the points are."""
-    uv, z = project(points, cameras.Ks[index], cameras.camera_from_world[index])
-    read = sample(depth[..., None], uv, mode="nearest")[..., 0]
-    return inside(uv, z, cameras.sizes[index]) & ((1 / z - 1 / read).abs() < tolerance)
+    confidence = score.gather(0, best[None])[0]
+    plane = torch.arange(len(score), device=score.device)[:, None, None]
+    elsewhere = score.masked_fill((plane - best).abs() <= config.trust.planes, -torch.inf).amax(dim=0)
+    depth = 1 / inverse_depth.clamp_min(0.5 * float(inverse_depths[0]))
+    return DepthMap(depth, confidence, confidence - elsewhere)
 
 
 def _enlarge(x: Float[Tensor, "_a _b"], size: tuple[int, int], mode: str) -> Float[Tensor, "_c _d"]:

@@ -1,0 +1,86 @@
+"""What views say of each other's depth: which see the same surface, and which see through it."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from recon.geometry import inside, project, sample, unproject
+from recon.scene import Cameras
+
+
+def baselines(cameras: Cameras) -> Float[Tensor, "n n"]:
+    """Distance of every two camera centres, world units."""
+    centres = cameras.centres
+    return (centres[:, None] - centres[None]).norm(dim=-1)
+
+
+def nearest_sources(cameras: Cameras, index: int, count: int) -> list[int]:
+    """The `count` other views whose centres are nearest to that of view `index`, those in the same place
+    left out."""
+    distance = baselines(cameras)
+    apart = distance[index] > SAME_PLACE * distance.max()
+    return [i for i in distance[index].argsort().tolist() if apart[i]][:count]
+
+
+SAME_PLACE = 0.02
+"""Cameras closer than this share of the largest distance: what they see alike tells no depth."""
+
+
+def agreements(
+    cameras: Cameras, depths: list[Float[Tensor, "_h _w"]], tolerance: float
+) -> list[Int[Tensor, "_h _w"]]:
+    """How many views from other places have the same inverse depth, within `tolerance`, at the point that a
+    pixel sees."""
+    counts = []
+    for i, depth in enumerate(depths):
+        points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
+        agree = torch.zeros_like(depth, dtype=torch.int)
+        for j in nearest_sources(cameras, i, len(depths)):
+            agree += sees_same_surface(points, cameras, j, depths[j], tolerance)
+        counts.append(agree)
+    return counts
+
+
+def sees_same_surface(
+    points: Float[Tensor, "*b 3"],
+    cameras: Cameras,
+    index: int,
+    depth: Float[Tensor, "h w"],
+    tolerance: float,
+) -> Bool[Tensor, "*b"]:
+    """Whether view `index`, whose depth map is `depth`, sees its surface where the points are."""
+    uv, z = project(points, cameras.Ks[index], cameras.camera_from_world[index])
+    read = sample(depth[..., None], uv, mode="nearest")[..., 0]
+    return inside(uv, z, cameras.sizes[index]) & ((1 / z - 1 / read).abs() < tolerance)
+
+
+def contradictions(
+    cameras: Cameras,
+    depths: list[Float[Tensor, "_h _w"]],
+    trusted: list[Bool[Tensor, "_h _w"]],
+    tolerance: float,
+) -> list[Int[Tensor, "_h _w"]]:
+    """How many other views, at each pixel, trust a surface that the pixel's point would hide from them."""
+    counts = []
+    for i, depth in enumerate(depths):
+        points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
+        hides = torch.zeros_like(depth, dtype=torch.int)
+        for j in nearest_sources(cameras, i, len(depths)):
+            hides += stands_before(points, cameras, j, depths[j], trusted[j], tolerance)
+        counts.append(hides)
+    return counts
+
+
+def stands_before(
+    points: Float[Tensor, "*b 3"],
+    cameras: Cameras,
+    index: int,
+    depth: Float[Tensor, "h w"],
+    trusted: Bool[Tensor, "h w"],
+    tolerance: float,
+) -> Bool[Tensor, "*b"]:
+    """Whether a point would hide from view `index` a surface that this view trusts: its inverse depth there
+    is more than `tolerance` above the surface's."""
+    uv, z = project(points, cameras.Ks[index], cameras.camera_from_world[index])
+    surface = sample(torch.where(trusted, depth, 0.0)[..., None], uv, mode="nearest")[..., 0]
+    return inside(uv, z, cameras.sizes[index]) & (surface > 0) & (1 / z - 1 / surface > tolerance)
