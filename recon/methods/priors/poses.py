@@ -17,6 +17,7 @@ import torch
 from recon.errors import InputError
 from recon.events import PhotoRow, Progress
 from recon.methods.priors.poses_bundle import free_centres
+from recon.methods.priors.poses_consistency import drop_contradicted
 from recon.methods.priors.poses_degenerate import Degenerate, diagnose, pair_matches
 from recon.methods.priors.poses_features import (
     Features,
@@ -94,7 +95,7 @@ def solve_cameras(
     """Cameras and sparse points of `photos`, from their files. Deterministic for a seed.
 
     Where a quick search leaves photos out, or hanging on few points, a thorough one follows, several times
-    slower; the better one counts.
+    slower; the better one counts. Photos that contradict their own matches are left out.
     Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
     """
     if len(photos) < 2:
@@ -106,6 +107,7 @@ def solve_cameras(
         best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
     if best.model is None:
         raise InputError(_why_unsolved(photos.names, best))
+    drop_contradicted(best.model, best.features, best.matches)
     free_centres(best.model)
     return _solved(photos, pictures, best.model, best)
 

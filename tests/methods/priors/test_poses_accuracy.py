@@ -56,6 +56,15 @@ def test_a_camera_turned_on_the_spot_errs_in_its_own_pairs_alone() -> None:
     assert errors.ate < 1e-9, "the centres are where they were"
 
 
+def test_single_precision_costs_no_accuracy() -> None:
+    truth = poses_at(CENTRES, turn(0, 33) @ turn(1, 71))
+    solved = truth.clone()
+    solved[0, :3] = turn(2, 0.02) @ truth[0, :3]
+    errors = pose_accuracy(solved.float(), truth, range(4))
+    wanted = torch.tensor([0.02, 0.02, 0.02, 0, 0, 0], dtype=torch.float64)
+    torch.testing.assert_close(errors.rotation, wanted, atol=1e-4, rtol=0)
+
+
 def test_a_centre_that_is_off_shows_in_directions_and_in_the_trajectory() -> None:
     truth = poses_at(CENTRES[:2])
     solved = poses_at(torch.tensor([[0.0, 0, 0], [1, 1, 0]], dtype=torch.float64))
