@@ -12,7 +12,7 @@ CORE := recon/rendering/core
 DEMO := runs/demo
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo test lint format venv node clean
+.PHONY: help demo test lint format venv node webviewer clean
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
@@ -21,6 +21,7 @@ help:
 	@echo "make format  rewrite the code in the house style"
 	@echo "make venv    the environment that all of these make first; PYTHON=python3.12 picks the Python"
 	@echo "make node    PlayCanvas' splat-transform, which some tests read exported files with; needs npm"
+	@echo "make webviewer  the viewer that recon export --format html embeds; needs npm"
 	@echo "make clean   remove what was built; packages in $(VENV) and results in runs stay"
 
 demo: $(INSTALLED)
@@ -56,6 +57,9 @@ $(INSTALLED): pyproject.toml setup.py $(wildcard $(CORE)/*.cpp $(CORE)/*.h)
 	@ls $(CORE)/core_*.so > /dev/null 2>&1 || \
 		echo "The CPU engine was not compiled; install g++ 11 or newer, then: make --always-make venv"
 	@touch $@
+
+webviewer: $(INSTALLED)
+	@$(BIN)/python scripts/fetch_viewer.py
 
 node:
 	@npm install --prefix .node --no-save --no-fund --no-audit $(NODE_PACKAGES)

@@ -27,7 +27,7 @@ from recon.methods.table import METHODS, MethodConfig
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["auto", "cuda", "cpu", "reference"]
 FormatName = Literal[
-    "ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb",
+    "ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "html",
     "cameras", "video", "frames", "mesh", "mesh-obj", "mesh-ply",
 ]  # fmt: skip
 """The keys of recon.export.formats.FORMATS."""

@@ -1,5 +1,6 @@
 """The formats by name: what each is for, what it loses, what writes it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from recon.errors import InputError
 from recon.export.cameras import points_from_gaussians, write_cameras
 from recon.export.compressed_ply import write_compressed_ply
 from recon.export.gltf import write_glb
+from recon.export.html import write_html
 from recon.export.mesh import MeshConfig, write_mesh
 from recon.export.ply import write_ply
 from recon.export.sog import write_sog
@@ -17,6 +19,11 @@ from recon.export.spz import write_spz
 from recon.export.video import VideoConfig, film, write_frames, write_video
 from recon.files import writing
 from recon.rendering import Engine
+
+logger = logging.getLogger(__name__)
+
+LARGE_PAGE = 50_000_000
+"""Bytes beyond which phones fail to open a page."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,15 @@ def _frames(path: Path, source: Source, options: Options) -> None:
     write_frames(path, film(source, options.video, options.engine))
 
 
+def _html(path: Path, source: Source, _: Options) -> None:
+    write_html(path, source)
+    size = path.stat().st_size
+    if size > LARGE_PAGE:
+        logger.warning(
+            "%s has %.0f MB, too much for the browsers of phones; zip it, or host the sog.", path, size / 1e6
+        )
+
+
 def _mesh(path: Path, source: Source, options: Options) -> None:
     write_mesh(path, source, options.mesh, options.engine)
 
@@ -85,6 +101,7 @@ FORMATS: dict[str, Format] = {
         "view dependence: each Gaussian has one colour from everywhere",
     ),
     "glb": Format("scene.glb", lambda path, source, _: write_glb(path, source.gaussians)),
+    "html": Format("scene.html", _html, "as sog does"),
     "cameras": Format("cameras", _cameras),
     "video": Format("video.mp4", _video),
     "frames": Format("frames", _frames),

@@ -1,0 +1,130 @@
+"""The HTML opens from the disk without a request, and shows view dependence from the first photo's place."""
+
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from export_scenes import cloud
+from PIL import Image
+
+from recon.errors import MachineError
+from recon.export.html import VIEWER, embed, write_html
+from recon.export.paths import look_at
+from recon.export.source import Source
+from recon.gaussians import Gaussians
+from recon.scene import Cameras, Views
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+REQUIRED = os.environ.get("RECON_REQUIRE_BROWSER") == "1"
+ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+needs_viewer = pytest.mark.skipif(
+    not (VIEWER / "index.js").exists(),
+    reason="no viewer here; `make webviewer` fetches it",
+)
+
+
+def ball_seen_from(side: float) -> Source:
+    """A ball whose harmonics make it red from z < 0 and blue from z > 0, and one photo from `side`."""
+    index = torch.arange(600) + 0.5
+    z, angle = 1 - index / 300, index * 2.399963
+    radius = (1 - z * z).sqrt()
+    shN = torch.zeros(600, 3, 3)
+    shN[:, 1, 0], shN[:, 1, 2] = 1.2, -1.2
+    gaussians = Gaussians(
+        means=torch.stack([radius * angle.cos(), radius * angle.sin(), z], dim=-1),
+        quats=torch.tensor([1.0, 0, 0, 0]).repeat(600, 1),
+        log_scales=torch.full((600, 3), -2.5),
+        logit_opacities=torch.full((600,), 4.0),
+        sh0=torch.zeros(600, 1, 3),
+        shN=shN,
+    )
+    pose = look_at(torch.tensor([0.0, 0, side]), torch.zeros(3), torch.tensor([0.0, -1, 0]))
+    K = torch.tensor([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]])
+    views = Views(
+        images=(torch.zeros(48, 64, 3),),
+        names=("a.png",),
+        masks=(None,),
+        paths=(),
+        focal_priors=(None,),
+        cameras=Cameras(torch.linalg.inv(pose)[None], K[None], ((64, 48),)),
+    )
+    return Source(gaussians, views, 0.0, {})
+
+
+@needs_viewer
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="Chromium is not installed")
+def test_it_opens_from_disk_without_a_request_and_its_hues_turn_with_the_eye(tmp_path: Path):
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "RECON_REQUIRE_BROWSER=1, but there is no Chromium"
+    middles = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for side in (-4.0, 4.0):
+            write_html(tmp_path / "scene.html", ball_seen_from(side))
+            page = browser.new_context(offline=True).new_page()
+            page.set_viewport_size({"width": 320, "height": 240})
+            asked: list[str] = []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.goto(f"file://{tmp_path}/scene.html?webgl&noui")
+            middles[side] = wait_for_ball(page, tmp_path / "seen.png")
+            assert [url for url in asked if url.startswith(("http:", "https:", "ws"))] == []
+        browser.close()
+    front, back = middles[-4.0], middles[4.0]
+    assert front[0] > front[2] + 60, front
+    assert back[2] > back[0] + 60, back
+
+
+def wait_for_ball(page, shot: Path) -> np.ndarray:
+    """The colour of the middle once something coloured is there."""
+    middle = np.zeros(3)
+    for _ in range(60):
+        page.screenshot(path=shot)
+        middle = np.asarray(Image.open(shot).convert("RGB"), float)[110:130, 150:170].mean(axis=(0, 1))
+        if np.ptp(middle) > 30:
+            break
+        time.sleep(0.5)
+    return middle
+
+
+def fake_viewer(folder: Path) -> Path:
+    """The places of the viewer's page that are filled."""
+    (folder / "index.html").write_text(
+        '<link rel="stylesheet" href="./index.css" />'
+        '<script type="application/json" id="sse-bootstrap">\n null\n</script>'
+        "noanim: url.searchParams.has('noanim')"
+        "<script type=module>import { createViewer } from './index.js';</script>"
+    )
+    (folder / "index.css").write_text("b{}")
+    (folder / "index.js").write_text('const a = "</script>\\1";\nexport { createViewer };\n')
+    (folder / "LICENSE").write_text("Terms -- of use")
+    return folder
+
+
+def test_the_page_holds_styles_script_scene_and_licence(tmp_path: Path):
+    page = embed(fake_viewer(tmp_path), b"scene", {"text": "</script>"})
+    assert "index.css" not in page and "index.js" not in page and "export {" not in page
+    assert page.count("</script>") == 2
+    assert "Terms" in page and "\\1" in page and "noanim: true" in page
+    data = re.search(r'id="sse-bootstrap">(.*?)</script>', page, flags=re.S)
+    assert data and json.loads(data[1])["settings"] == {"text": "</script>"}
+    assert json.loads(data[1])["contentUrl"].endswith("c2NlbmU=")
+
+
+def test_a_missing_or_another_viewer_is_the_machines_fault(tmp_path: Path):
+    source = Source(cloud(20), None, 0.0, {})
+    with pytest.raises(MachineError, match="make webviewer"):
+        write_html(tmp_path / "scene.html", source, viewer=tmp_path)
+    fake_viewer(tmp_path)
+    (tmp_path / "index.html").write_text("<html>")
+    with pytest.raises(MachineError, match="another version"):
+        write_html(tmp_path / "scene.html", source, viewer=tmp_path)
+    assert not (tmp_path / "scene.html").exists()
