@@ -33,10 +33,11 @@ class HeldOutPanel:
     def compare(self) -> None:
         """Shows PSNR and SSIM, and both pictures."""
         index = self._views.names.index(self._name.value)
-        stage, photo = self._client.stage, self._views.images[index]
+        stage = self._client.stage
         camera = self._views.cameras.select([index])
         rendering, _ = stage.draw("Colour", stage.shown, camera, stage.scene.near)
-        rgb = quantise(rendering.rgb.cpu())
+        rgb = quantise(rendering.rgb)
+        photo = self._views.images[index].to(rgb)
         score = psnr(rgb, photo)
         with self._client.handle.atomic():
             self._picture.image = small_copy(torch.cat([rgb, photo], dim=0), PANEL_PIXELS)
