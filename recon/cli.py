@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -216,6 +217,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parse(arguments).run()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does: rich ends a program so, too. Python would
+        # complain again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:
         if debug:
             raise
@@ -233,7 +239,10 @@ def explain(error: Exception) -> tuple[str, int]:
         where = f" ({error.filename})" if error.filename else ""
         return f"The disk is full{where}; free space or choose another --output.", 3
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or _torch_lacks_memory(error):
-        return "Out of memory; lower --max-size or --initialise.max-gaussians, or use another machine.", 3
+        return (
+            "Out of memory; lower --max-size or --initialise.gaussians-per-photo, or use another machine.",
+            3,
+        )
     lines = traceback.format_exception(error)
     return "".join(lines) + "This is a bug of recon; please report it with the lines above.", 1
 

@@ -1,5 +1,6 @@
 """The command line: its options, its exit codes, the commands that only tell."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,7 @@ TRAIN_FLAGS = (
         "--port",
     ),
     *("--layout", "--max-size", "--views", "--test-every", "--only", "--held-out", "--masks"),
-    *("--max-steps", "--seed", "--checkpoint-every", "--initialise.max-gaussians", "--fit.rates.means"),
+    *("--max-steps", "--seed", "--checkpoint-every", "--initialise.gaussians-per-photo", "--fit.rates.means"),
     *("--opacity-decay.rate", "--dropout.max-rate", "--shifted-camera.weight", "--stereo-depth.weight"),
     *("--depth-ranking.ranking-weight", "--densify", "--prune.min-opacity", "--poses.max-size"),
 )
@@ -149,3 +150,13 @@ def test_without_options_every_method_is_as_in_the_table():
 def test_only_what_differs_is_changed():
     assert changed_alike(PLAIN, RECON, RECON) == PLAIN
     assert changed_alike(PLAIN, PLAIN, RECON) == RECON
+
+
+@pytest.mark.parametrize("arguments", [["methods"], ["train", "--help"]])
+def test_a_reader_that_leaves_early_is_no_bug(arguments):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "recon", *arguments]
+    result = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, cwd=ROOT, text=True)
+    os.close(write)
+    assert result.stderr == ""
