@@ -10,12 +10,14 @@ INSTALLED := $(VENV)/.installed
 LOG := $(VENV)/install.log
 CORE := recon/rendering/core
 DEMO := runs/demo
+SPARE := runs/spare
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo test lint format venv node webviewer clean
+.PHONY: help demo spare test lint format venv node webviewer clean
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
+	@echo "make spare   two scenes in the SpaRe benchmark's layout, fitted, packed, checked and scored"
 	@echo "make test    lint, types and tests"
 	@echo "make lint    ruff and pyright alone"
 	@echo "make format  rewrite the code in the house style"
@@ -28,6 +30,15 @@ demo: $(INSTALLED)
 	@echo "Reconstructing examples/photos/input: under 5 minutes on two cores."
 	@$(BIN)/recon train examples/photos/input --held-out examples/photos/held_out --output $(DEMO) --overwrite
 	@echo "To look at it: $(BIN)/recon view $(DEMO)"
+
+# Renders what it needs into runs/spare, and goes on there if it was stopped.
+spare: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[synthetic]'
+	@$(BIN)/python scripts/make_spare.py $(SPARE) --scenes 2 --width 400 --samples 8 --views track1
+	@$(BIN)/recon submit spare --data $(SPARE) --output $(SPARE)/track1.zip --work $(SPARE)/work \
+		--max-size 400 --max-steps 300 --readme
+	@$(BIN)/recon submit check $(SPARE)/track1.zip --data $(SPARE) --split $(SPARE)/Track1_split_development.json
+	@$(BIN)/recon submit score $(SPARE)/track1.zip --data $(SPARE) --split $(SPARE)/Track1_split_development.json
 
 test: lint
 	@echo "Tests: under 10 minutes on two cores."
