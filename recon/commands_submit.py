@@ -65,7 +65,8 @@ def submit_check(command: SubmitCheck) -> None:
 
 def submit_score(command: SubmitScore) -> None:
     """Checks, then measures."""
-    console, device = Console(), pick_device(command.device)
+    # Files and pipes have no width of their own, and 80 characters cut the scenes' names.
+    console, device = Console(width=max(Console().width, 110)), pick_device(command.device)
     entries = read_split(command.split)
     said(check_zip(command.file, entries, picture_size(command.data, entries[0])), command.file, console)
     lpips = None if command.lpips == "none" else lpips_or_none(command.lpips, device)
