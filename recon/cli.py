@@ -65,6 +65,10 @@ class Train:
     """Go on where a stopped run of the same output folder ended."""
     overwrite: bool = False
     """Begin anew in an output folder that holds an earlier run."""
+    quiet: bool = False
+    """Say nothing but errors, and the JSON that --json asks for."""
+    json: bool = False
+    """Print the run's numbers as JSON, as metrics.json has them, in place of the summary."""
     viewer: bool = False
     """Show the scene in a browser while it is fitted, and afterwards until Ctrl-C."""
     host: str = "127.0.0.1"

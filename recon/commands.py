@@ -24,7 +24,7 @@ from recon.pipeline import Report, Watch, reconstruct
 from recon.progress import Terminal
 from recon.provenance import machine
 from recon.rendering import Engine, pick_device, pick_engine
-from recon.run_folder import open_run
+from recon.run_folder import open_run, plain
 
 if TYPE_CHECKING:
     from recon.benchmark.plan import Plan
@@ -35,7 +35,9 @@ ConfigT = TypeVar("ConfigT")
 
 def train(command: Train, config: TrainConfig) -> None:
     """Reconstructs, prints the numbers and how to look at the scene."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=command.quiet)
+    if command.quiet:
+        logging.getLogger("recon").setLevel(logging.ERROR)
     device = pick_device(command.device)
     engine = ready_engine(command.engine, device, console)
     output = command.output or Path("runs") / config.data.path.resolve().name
@@ -47,8 +49,13 @@ def train(command: Train, config: TrainConfig) -> None:
         shown = LiveViewer(command.host, command.port, engine, run.path)
     with Terminal(console) as terminal:
         report = reconstruct(config, run, device, engine, both(terminal, shown))
-    summary(report, Console())
-    Console().print(f"Look at it: recon view {run.path}", highlight=False, soft_wrap=True)
+    out = Console(quiet=command.quiet)
+    if command.json:
+        Console().print_json(data=plain(report))
+    else:
+        summary(report, out)
+        out.print(f"What it shows and lacks: {run.report}", highlight=False, soft_wrap=True)
+        out.print(f"Look at it: recon view {run.path}", highlight=False, soft_wrap=True)
     if shown is not None:
         shown.wait()
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,14 @@ from recon.gaussians import Gaussians
 from recon.report import Journal, page
 from recon.report.advice import advice
 from recon.report.maps import Maps, depth_picture, support, support_picture
+
+
+def test_a_script_hears_json_alone(tmp_path: Path):
+    photos = save_posed_scene(tmp_path / "photos")
+    outcome = call_recon("train", photos, *QUICK, "--output", tmp_path / "run", "--quiet", "--json")
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert json.loads(outcome.out) == json.loads((tmp_path / "run" / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="module")
