@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from recon.geometry import inside, pixel_centres, rays_from_pixels, sample
+from recon.geometry import inside, pixel_centres, sample
 from recon.methods.priors.aggregation import semi_global_aggregation
 from recon.methods.priors.agreement import baselines, nearest_sources
 from recon.methods.priors.completion import complete_depths
 from recon.methods.priors.correlation import box_mean, normalised_correlation, window_statistics
 from recon.methods.priors.trust import DepthMap, TrustConfig, trusted_pixels
+from recon.rendering.sweep import in_core, plane_scores
 from recon.scene import Cameras, Views
 
 
@@ -151,44 +152,67 @@ def matching_score(
     first = inverse_depths.new_full((len(inverse_depths), height, width), -torch.inf)
     second = first.clone()
     sources = nearest_sources(views.cameras, index, config.max_sources)
-    grey = views.images[index].mean(-1)[None]
-    small, large = (window_statistics(grey, w) for w in (config.small_window, config.large_window))
-    at_once = max(1, PIXELS_AT_ONCE // (width * height))
     for source in sources:
-        for start in range(0, len(inverse_depths), at_once):
-            planes = slice(start, start + at_once)
-            warped, seen = warp_to_planes(views, index, source, inverse_depths[planes])
-            warped_grey = warped.mean(1)
-            correlation = normalised_correlation(small, warped_grey) + normalised_correlation(
-                large, warped_grey
-            )
-            difference = (views.images[index].permute(2, 0, 1) - warped).abs().mean(1)
-            score = 0.5 * correlation - 0.5 * box_mean(difference, config.small_window)
-            score = torch.where(seen, score, UNSEEN_SCORE)
-            second[planes] = torch.maximum(second[planes], torch.minimum(first[planes], score))
-            first[planes] = torch.maximum(first[planes], score)
+        score = source_score(views, index, source, inverse_depths, config)
+        torch.maximum(second, torch.minimum(first, score), out=second)
+        torch.maximum(first, score, out=first)
     if len(sources) == 1:
         return first
     return first.mul_(0.75).add_(second, alpha=0.25)
 
 
-def warp_to_planes(
-    views: Views, index: int, source: int, inverse_depths: Float[Tensor, " d"]
-) -> tuple[Float[Tensor, "d 3 h w"], Bool[Tensor, "d h w"]]:
-    """The source's picture as view `index` would see it painted on each plane, and where it reaches."""
-    cameras, reference = views.cameras, views.images[index]
-    height, width = reference.shape[:2]
-    rays = rays_from_pixels(pixel_centres(height, width, like=reference), cameras.Ks[index])
+def source_score(
+    views: Views, index: int, source: int, inverse_depths: Float[Tensor, " d"], config: StereoConfig
+) -> Float[Tensor, "d h w"]:
+    """How well one source agrees with view `index` at each plane: the mean of the two windows' correlations,
+    less half the distance of the colours; UNSEEN_SCORE outside the source's picture."""
+    image = views.images[index]
+    grey = image.mean(-1)[None]
+    small, large = (window_statistics(grey, w) for w in (config.small_window, config.large_window))
+    homography = plane_homography(views.cameras, index, source)
+    if in_core(image):
+        statistics = torch.cat([small.mean, small.variance, large.mean, large.variance])
+        windows = (config.small_window, config.large_window)
+        return plane_scores(
+            image, views.images[source], statistics, windows, homography, inverse_depths, UNSEEN_SCORE
+        )
+    score = inverse_depths.new_empty(len(inverse_depths), *image.shape[:2])
+    at_once = max(1, PIXELS_AT_ONCE // grey.numel())
+    for planes, out in zip(inverse_depths.split(at_once), score.split(at_once), strict=True):
+        warped, seen = warp_to_planes(views.images[source], homography, image.shape[:2], planes)
+        warped_grey = warped.mean(1)
+        correlation = normalised_correlation(small, warped_grey) + normalised_correlation(large, warped_grey)
+        difference = box_mean((image.permute(2, 0, 1) - warped).abs().mean(1), config.small_window)
+        out.copy_(torch.where(seen, 0.5 * (correlation - difference), UNSEEN_SCORE))
+    return score
+
+
+def plane_homography(cameras: Cameras, index: int, source: int) -> Float[Tensor, "3 4"]:
+    """Takes (u, v, 1, inverse depth) of view `index` to (u z, v z, z) of the source, over the depth: K (R ray + t
+    inverse depth), so that each plane costs one addition for each pixel."""
     source_from_reference = cameras.camera_from_world[source] @ cameras.world_from_camera[index]
-    # K (R ray z + t), divided by z: each plane then costs one addition for each pixel.
-    rotated = rays @ (cameras.Ks[source] @ source_from_reference[:3, :3]).T
-    shift = cameras.Ks[source] @ source_from_reference[:3, 3]
+    K_inverse = torch.linalg.inv_ex(cameras.Ks[index]).inverse
+    turn, shift = source_from_reference[:3, :3] @ K_inverse, source_from_reference[:3, 3:]
+    return cameras.Ks[source] @ torch.cat([turn, shift], dim=1)
+
+
+def warp_to_planes(
+    source: Float[Tensor, "_h _w 3"],
+    homography: Float[Tensor, "3 4"],
+    size: tuple[int, int],
+    inverse_depths: Float[Tensor, " d"],
+) -> tuple[Float[Tensor, "d 3 h w"], Bool[Tensor, "d h w"]]:
+    """The source's picture as a view of `size` (height, width) would see it painted on each plane, and where it
+    reaches."""
+    pixels = pixel_centres(*size, like=homography)
+    rotated = pixels @ homography[:, :2].T + homography[:, 2]
     u, v, z = (
-        rotated[..., axis].contiguous() + inverse_depths[:, None, None] * shift[axis] for axis in range(3)
+        rotated[..., axis].contiguous() + inverse_depths[:, None, None] * homography[axis, 3]
+        for axis in range(3)
     )
     uv = torch.stack([u, v], dim=-1) / z.clamp_min(1e-6)[..., None]
-    warped = sample(views.images[source], uv).permute(0, 3, 1, 2)
-    return warped, inside(uv, z, cameras.sizes[source])
+    warped = sample(source, uv).permute(0, 3, 1, 2)
+    return warped, inside(uv, z, (source.shape[1], source.shape[0]))
 
 
 UNSEEN_SCORE = 0.0

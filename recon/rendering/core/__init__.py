@@ -20,6 +20,7 @@ LEVELS = {"v4": 4, "v3": 3, "base": 1}
 
 _SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
 _INT, _LONG, _DOUBLE, _ADDRESS = ctypes.c_int, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+_PHOTO = [_ADDRESS, _INT, _INT]
 _SCENE = [_INT, _LONG, _INT, _INT, *[_ADDRESS] * 4]
 _SIGNATURES = {
     "project": (None, [*_SCENE, *[_ADDRESS] * 3, _INT, _INT, _DOUBLE, *[_ADDRESS] * 5]),
@@ -29,6 +30,8 @@ _SIGNATURES = {
     "release": (None, [_ADDRESS]),
     "ssim": (None, [_INT, _ADDRESS, _ADDRESS, _INT, _INT, _ADDRESS, _ADDRESS]),
     "ssim_vjp": (None, [_INT, _ADDRESS, _ADDRESS, _INT, _INT, *[_ADDRESS] * 3]),
+    "sweep": (None, [_INT, *_PHOTO, *_PHOTO, _ADDRESS, _INT, _INT, *[_ADDRESS] * 2, _INT, _DOUBLE, _ADDRESS]),
+    "aggregate": (None, [_INT, _ADDRESS, *[_INT] * 3, *[_ADDRESS] * 2, _DOUBLE, _ADDRESS]),
 }
 
 

@@ -2,6 +2,7 @@
 // lane by lane wherever masks are involved, which was measured to be ten times slower.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -60,6 +61,20 @@ RECON_INLINE Vec<Real> load(const Real* from) {
 template <class Real>
 RECON_INLINE void store(Real* to, Vec<Real> v) {
   std::memcpy(to, &v, sizeof(v));
+}
+
+// The `count` first lanes; zeros in the others.
+template <class Real>
+RECON_INLINE Vec<Real> load_first(const Real* from, int64_t count) {
+  if (count >= kLanes<Real>) return load(from);
+  Vec<Real> v{};
+  std::memcpy(&v, from, count * sizeof(Real));
+  return v;
+}
+
+template <class Real>
+RECON_INLINE void store_first(Real* to, Vec<Real> v, int64_t count) {
+  std::memcpy(to, &v, std::min<int64_t>(count, kLanes<Real>) * sizeof(Real));
 }
 
 // Column `column` of `count` rows of `stride` values; lanes past `count` repeat the first row.
@@ -163,6 +178,22 @@ RECON_INLINE Vec<float> reciprocal(Vec<float> v) {
 }
 
 RECON_INLINE Vec<double> reciprocal(Vec<double> v) { return 1.0 / v; }
+
+// 1 / sqrt(v) for normal v above 0, in the same manner.
+RECON_INLINE Vec<float> reciprocal_root(Vec<float> v) {
+#if defined(__AVX512F__)
+  const Vec<float> estimate = (Vec<float>)_mm512_maskz_rsqrt14_ps(0xFFFF, (__m512)v);
+#elif defined(__AVX2__)
+  const Vec<float> estimate = (Vec<float>)_mm256_rsqrt_ps((__m256)v);
+#elif defined(__SSE2__)
+  const Vec<float> estimate = (Vec<float>)_mm_rsqrt_ps((__m128)v);
+#endif
+#if defined(__SSE2__)
+  return estimate * (1.5f - 0.5f * v * estimate * estimate);
+#else
+  return 1.0f / square_root(v);
+#endif
+}
 
 // 2^v for v in [-126, 127], garbage elsewhere: v = n + f, |f| <= 1/2; 2^f by the polynomial of degree 5 with the least relative error
 // (Remez: 7.5e-8, about one unit in the last place), 2^n by adding n to the exponent's bits: the shift by 23 drops all

@@ -38,18 +38,6 @@ struct PaddedRows {
   float* row(int map) { return values.data() + map * stride + kPad; }
 };
 
-// The `count` first lanes; zeros in the others.
-RECON_INLINE Floats load_first(const float* from, int64_t count) {
-  if (count >= kWidth) return load(from);
-  Floats v{};
-  std::memcpy(&v, from, count * sizeof(float));
-  return v;
-}
-
-RECON_INLINE void store_first(float* to, Floats v, int64_t count) {
-  std::memcpy(to, &v, std::min(count, kWidth) * sizeof(float));
-}
-
 // The vector at `at` of a padded row, blurred along x.
 RECON_INLINE Floats blur(const Window& window, const float* at) {
   Floats sum{};
