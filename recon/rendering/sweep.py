@@ -29,12 +29,12 @@ def plane_scores(
     inverse_depths: Float[Tensor, " d"],
     unseen: float,
 ) -> Float[Tensor, "d h w"]:
-    """How well the source agrees with the reference on each plane: the mean of the correlations in the small and
-    in the large window, less half the colours' distance in the small one; `unseen` outside the source.
+    """How well the source agrees with the reference on each plane: the mean of the correlations in the small
+    and in the large window, less half the colours' distance in the small one; `unseen` outside the source.
 
     `statistics`: mean and variance of the reference's grey in the small, then in the large of the (odd)
-    `windows`. `homography` takes (u, v, 1, inverse depth) of the reference to homogeneous pixels of the source.
-    Raises MachineError if the core is missing."""
+    `windows`. `homography` takes (u, v, 1, inverse depth) of the reference to the source's homogeneous
+    pixels. Raises MachineError if the core is missing."""
     (height, width), (source_height, source_width) = reference.shape[:2], source.shape[:2]
     score = reference.new_empty(len(inverse_depths), height, width)
     inputs = (_with_grey(reference), width, height, _with_grey(source), source_width, source_height)
@@ -53,11 +53,11 @@ def aggregate_paths(
     jump_down: Float[Tensor, "_h w"],
     small_step: float,
 ) -> Float[Tensor, "d h w"]:
-    """Sum over the paths right, left, down and up of the aggregated cost; the result's planes are its innermost
-    axis in memory.
+    """Sum over the paths right, left, down and up of the aggregated cost; the result's planes are its
+    innermost axis in memory.
 
-    `jump_right`, `jump_down`: the price of a jump between a pixel and the one to its right, or below, of which
-    there is one fewer than pixels. Raises MachineError if the core is missing."""
+    `jump_right`, `jump_down`: the price of a jump between a pixel and the one to its right, or below: one
+    fewer than pixels. Raises MachineError if the core is missing."""
     planes, height, width = cost.shape
     cost = F.pad(cost.permute(1, 2, 0), (0, -planes % PLANES_TOGETHER), value=torch.inf).contiguous()
     total = torch.zeros_like(cost)

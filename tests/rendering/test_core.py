@@ -26,6 +26,12 @@ def test_an_unknown_build_is_refused_with_the_names_of_the_others(monkeypatch: p
         load_core()
 
 
+def test_a_core_of_older_sources_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(core._SIGNATURES, "future", (None, []))
+    with pytest.raises(MachineError, match=r"has no recon_future_f32; build it again by `pip install -e \.`"):
+        load_core().call("future", torch.float32)
+
+
 @pytest.fixture
 def no_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """An installation without a compiler."""

@@ -35,8 +35,8 @@ def _jump_price(edge: Float[Tensor, "_h _w"], small_step: float, large_step: flo
 def _both_ways(
     cost: Float[Tensor, "t d l"], jump: Float[Tensor, "_t l"], small_step: float
 ) -> Float[Tensor, "t d l"]:
-    """Forward and backward paths along the first axis, scanned together over all `l` parallel lines; `jump` holds
-    the price between neighbours."""
+    """Forward and backward paths along the first axis, scanned together over all `l` parallel lines; `jump`
+    holds the price between neighbours."""
     steps = len(cost)
     # (t-1, 2, 1, l), in scanning order of either direction.
     jump = torch.stack([jump, jump.flip(0)], dim=1)[:, :, None]

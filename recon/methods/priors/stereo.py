@@ -148,17 +148,17 @@ def matching_score(
 ) -> Float[Tensor, "d h w"]:
     """How well the sources agree with view `index` at each plane: three quarters of the best source's
     score, one quarter of the second's, so that a surface hidden from one source still matches."""
-    width, height = views.cameras.sizes[index]
-    first = inverse_depths.new_full((len(inverse_depths), height, width), -torch.inf)
-    second = first.clone()
     sources = nearest_sources(views.cameras, index, config.max_sources)
-    for source in sources:
+    if not sources:
+        width, height = views.cameras.sizes[index]
+        return inverse_depths.new_full((len(inverse_depths), height, width), UNSEEN_SCORE)
+    first, second = source_score(views, index, sources[0], inverse_depths, config), None
+    for source in sources[1:]:
         score = source_score(views, index, source, inverse_depths, config)
-        torch.maximum(second, torch.minimum(first, score), out=second)
+        lesser = torch.minimum(first, score)
         torch.maximum(first, score, out=first)
-    if len(sources) == 1:
-        return first
-    return first.mul_(0.75).add_(second, alpha=0.25)
+        second = lesser if second is None else torch.maximum(second, lesser, out=second)
+    return first if second is None else first.mul_(0.75).add_(second, alpha=0.25)
 
 
 def source_score(
@@ -176,10 +176,11 @@ def source_score(
         return plane_scores(
             image, views.images[source], statistics, windows, homography, inverse_depths, UNSEEN_SCORE
         )
-    score = inverse_depths.new_empty(len(inverse_depths), *image.shape[:2])
+    size = (image.shape[0], image.shape[1])
+    score = inverse_depths.new_empty(len(inverse_depths), *size)
     at_once = max(1, PIXELS_AT_ONCE // grey.numel())
     for planes, out in zip(inverse_depths.split(at_once), score.split(at_once), strict=True):
-        warped, seen = warp_to_planes(views.images[source], homography, image.shape[:2], planes)
+        warped, seen = warp_to_planes(views.images[source], homography, size, planes)
         warped_grey = warped.mean(1)
         correlation = normalised_correlation(small, warped_grey) + normalised_correlation(large, warped_grey)
         difference = box_mean((image.permute(2, 0, 1) - warped).abs().mean(1), config.small_window)
@@ -188,8 +189,8 @@ def source_score(
 
 
 def plane_homography(cameras: Cameras, index: int, source: int) -> Float[Tensor, "3 4"]:
-    """Takes (u, v, 1, inverse depth) of view `index` to (u z, v z, z) of the source, over the depth: K (R ray + t
-    inverse depth), so that each plane costs one addition for each pixel."""
+    """Takes (u, v, 1, inverse depth) of view `index` to (u z, v z, z) of the source, over the depth: K (R ray
+    + t inverse depth), so that each plane costs one addition for each pixel."""
     source_from_reference = cameras.camera_from_world[source] @ cameras.world_from_camera[index]
     K_inverse = torch.linalg.inv_ex(cameras.Ks[index]).inverse
     turn, shift = source_from_reference[:3, :3] @ K_inverse, source_from_reference[:3, 3:]
@@ -202,8 +203,8 @@ def warp_to_planes(
     size: tuple[int, int],
     inverse_depths: Float[Tensor, " d"],
 ) -> tuple[Float[Tensor, "d 3 h w"], Bool[Tensor, "d h w"]]:
-    """The source's picture as a view of `size` (height, width) would see it painted on each plane, and where it
-    reaches."""
+    """The source's picture as a view of `size` (height, width) would see it painted on each plane, and where
+    it reaches."""
     pixels = pixel_centres(*size, like=homography)
     rotated = pixels @ homography[:, :2].T + homography[:, 2]
     u, v, z = (

@@ -43,8 +43,16 @@ class Core:
         self._library = ctypes.CDLL(str(core_path(isa)))
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Tensor | int | float | None) -> int | None:
-        """Tensors go as addresses and must be contiguous; the caller keeps them alive and knows the sizes."""
-        function = getattr(self._library, f"recon_{name}_{_SUFFIXES[dtype]}")
+        """Tensors go as addresses and must be contiguous; the caller keeps them alive and knows the sizes.
+
+        Raises MachineError if the library was built from older sources."""
+        symbol = f"recon_{name}_{_SUFFIXES[dtype]}"
+        function = getattr(self._library, symbol, None)
+        if function is None:
+            raise MachineError(
+                f"The compiled core {self.isa} is older than the package: it has no {symbol}; build it again "
+                "by `pip install -e .`."
+            )
         function.restype, function.argtypes = _SIGNATURES[name]
         return function(*(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments))
 
