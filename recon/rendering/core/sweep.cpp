@@ -3,9 +3,11 @@
 // recon/methods/priors/stereo.py.
 //
 // A plane is a piece of work. Its rows are warped one after another into a ring that holds those under the larger
-// window, so that nothing but the photos and the score itself leaves the cache. Windows that reach over the border see
-// its pixels repeated.
+// window, so that all but the photos and the score stays in the cache. Windows that reach over the border see its
+// pixels repeated. Sums are made anew for each window: running sums would lose what the variance of a flat one needs.
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "numerics.h"
