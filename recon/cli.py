@@ -244,7 +244,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"The disk is full{where}; free space or choose another --output.", 3
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or _torch_lacks_memory(error):
         return (
-            "Out of memory; lower --max-size or --initialise.gaussians-per-photo, or use another machine.",
+            "Out of memory; lower --max-size or --initialise.max-gaussians, or use another machine.",
             3,
         )
     lines = traceback.format_exception(error)

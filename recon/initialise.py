@@ -18,9 +18,8 @@ from recon.scene import Cameras, Views
 class InitialiseConfig:
     """The first Gaussians, before any optimisation."""
 
-    gaussians_per_photo: int = 40_000
-    """Gaussians on the surfaces that stereo found, for each photo there is; more pixels than that are thinned
-    evenly."""
+    max_gaussians: int = 120_000
+    """Gaussians on the surfaces that stereo found; more pixels than that are thinned evenly."""
     untrusted_share: float = 0.05
     """Share of the pixels without consistent depth that also get a Gaussian, at the completed depth."""
     opacity: float = 0.2
@@ -65,8 +64,7 @@ def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> G
 def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> Points:
     """Unprojected pixels, each surface taken from the first view that sees it, thinned to the budget."""
     wanted = [pixels_to_keep(views, stereo, index, config) for index in range(len(views))]
-    budget = config.gaussians_per_photo * len(views)
-    share = min(1.0, budget / max(1.0, float(sum(w.sum() for w in wanted))))
+    share = min(1.0, config.max_gaussians / max(1.0, float(sum(w.sum() for w in wanted))))
     xyz, rgb, scales = [], [], []
     for index, density in enumerate(wanted):
         density = density * share

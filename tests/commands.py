@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 QUICK = (
     *("--device", "cpu", "--max-size", "64", "--max-steps", "30", "--checkpoint-every", "5"),
-    *("--initialise.gaussians-per-photo", "100", "--initialise.border-spacing", "12"),
+    *("--initialise.max-gaussians", "300", "--initialise.border-spacing", "12"),
     *("--stereo.max-planes", "24", "--prune.every", "10"),
 )
 """A fit that takes a second or two."""

@@ -23,7 +23,7 @@ def config_of(method: str) -> MethodConfig:
     config = METHODS[method][1]
     return replace(
         config,
-        initialise=replace(config.initialise, gaussians_per_photo=67, border_spacing=8),
+        initialise=replace(config.initialise, max_gaussians=200, border_spacing=8),
         fit=replace(config.fit, max_steps=12),
         grow=GROW,
     )

@@ -28,7 +28,7 @@ TRAIN_FLAGS = (
         "--port",
     ),
     *("--layout", "--max-size", "--views", "--test-every", "--only", "--held-out", "--masks"),
-    *("--max-steps", "--seed", "--checkpoint-every", "--initialise.gaussians-per-photo", "--fit.rates.means"),
+    *("--max-steps", "--seed", "--checkpoint-every", "--initialise.max-gaussians", "--fit.rates.means"),
     *("--opacity-decay.rate", "--dropout.max-rate", "--shifted-camera.weight", "--stereo-depth.weight"),
     *("--depth-ranking.ranking-weight", "--densify", "--prune.min-opacity", "--poses.max-size"),
 )

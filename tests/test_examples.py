@@ -19,7 +19,7 @@ def test_three_photos_become_a_scene(
     short = replace(
         parts,
         stereo=replace(parts.stereo, max_size=160),
-        initialise=replace(parts.initialise, gaussians_per_photo=667),
+        initialise=replace(parts.initialise, max_gaussians=2000),
         fit=replace(parts.fit, max_steps=3),
     )
     monkeypatch.setitem(METHODS, "recon", (description, short))

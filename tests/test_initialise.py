@@ -22,7 +22,7 @@ from recon.rendering import render
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras
 
-ALL = InitialiseConfig(gaussians_per_photo=10**6, untrusted_share=0.0)
+ALL = InitialiseConfig(max_gaussians=10**6, untrusted_share=0.0)
 """Every consistent pixel, and no other."""
 
 
@@ -37,7 +37,7 @@ def seen_from(truth: Truth, index: int, xyz: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("budget", [500, 3000])
 def test_the_budget_is_kept(truth: Truth, budget: int):
-    config = InitialiseConfig(gaussians_per_photo=budget // 3)
+    config = InitialiseConfig(max_gaussians=budget)
     count = len(surface_points(truth.views, truth.stereo, config).xyz)
     assert count == pytest.approx(budget, rel=0.03)
 
@@ -101,7 +101,7 @@ def test_nothing_lies_under_a_mask(truth: Truth):
 @pytest.mark.parametrize("budget", [10**6, 700])
 def test_points_lie_on_the_surface_with_the_colour_of_the_photo(truth: Truth, budget: int):
     first = truth.select(0)
-    points = surface_points(first.views, first.stereo, replace(ALL, gaussians_per_photo=budget))
+    points = surface_points(first.views, first.stereo, replace(ALL, max_gaussians=budget))
     cameras = first.views.cameras
     uv, z = project(points.xyz, cameras.Ks[0], cameras.camera_from_world[0])
     column, row = uv.floor().long().unbind(-1)

@@ -50,9 +50,7 @@ def test_a_distance_that_one_view_lacks_is_not_averaged_over_the_others():
 
 def test_evaluation_scores_each_view_by_name_and_leaves_no_gradients(small_truth: Truth):
     views = small_truth.views
-    gaussians = initialise(
-        views, small_truth.stereo, InitialiseConfig(gaussians_per_photo=100, border_spacing=8)
-    )
+    gaussians = initialise(views, small_truth.stereo, InitialiseConfig(max_gaussians=300, border_spacing=8))
     pairs = []
 
     def distance(rgb: torch.Tensor, photo: torch.Tensor) -> float:

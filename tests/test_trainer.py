@@ -41,7 +41,7 @@ def small(name: str, steps: int = 12) -> MethodConfig:
     config = METHODS[name][1]
     return replace(
         config,
-        initialise=replace(config.initialise, gaussians_per_photo=100, border_spacing=6),
+        initialise=replace(config.initialise, max_gaussians=300, border_spacing=6),
         fit=replace(config.fit, max_steps=steps),
         prune=replace(config.prune, every=5, min_opacity=0.95 * config.initialise.opacity),
         grow=EAGER,

@@ -17,7 +17,7 @@ from recon.scene import Views
 
 QUICK = (
     *("--device", "cpu", "--lpips", "none", "--max-steps", "3", "--stereo.max-planes", "24"),
-    *("--initialise.gaussians-per-photo", "70", "--initialise.border-spacing", "12"),
+    *("--initialise.max-gaussians", "200", "--initialise.border-spacing", "12"),
 )
 
 

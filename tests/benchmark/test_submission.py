@@ -172,7 +172,7 @@ def test_our_readme_passes_its_own_check(tmp_path, members):
 
 QUICK = (
     *("--device", "cpu", "--fit.max-steps", "3", "--stereo.max-planes", "24", "--max-size", "32"),
-    *("--initialise.gaussians-per-photo", "70", "--initialise.border-spacing", "12"),
+    *("--initialise.max-gaussians", "200", "--initialise.border-spacing", "12"),
 )
 
 

@@ -18,7 +18,7 @@ from recon.errors import MachineError
 
 QUICK = (
     *("--device", "cpu", "--lpips", "none", "--max-steps", "60", "--stereo.max-planes", "24"),
-    *("--initialise.gaussians-per-photo", "70", "--initialise.border-spacing", "12", "--seeds", "6"),
+    *("--initialise.max-gaussians", "200", "--initialise.border-spacing", "12", "--seeds", "6"),
 )
 NOT_REPEATED = ("seconds", "peak_memory_gb", "machine")
 """What depends on who computes."""

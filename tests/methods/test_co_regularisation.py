@@ -29,7 +29,7 @@ def config_of(steps: int = 12, **values: float) -> MethodConfig:
     config = METHODS["cor-gs"][1]
     return replace(
         config,
-        initialise=replace(config.initialise, gaussians_per_photo=67),
+        initialise=replace(config.initialise, max_gaussians=200),
         fit=replace(config.fit, max_steps=steps),
         co_regularisation=CoRegularisationConfig(**{"weight": 1.0, "prune_every": 0, **values}),
         grow=GROW,

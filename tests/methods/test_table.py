@@ -55,7 +55,7 @@ def test_every_method_of_the_literature_says_what_its_paper_reports():
 
 ALL_ON = replace(
     METHODS["recon"][1],
-    initialise=InitialiseConfig(gaussians_per_photo=67, border_spacing=8),
+    initialise=InitialiseConfig(max_gaussians=200, border_spacing=8),
     fit=FitConfig(max_steps=4),
     depth_correlation=DepthCorrelationConfig(weight=0.1, pseudo_weight=0.1),
     relative_depth=RelativeDepthConfig(weight=0.1),
