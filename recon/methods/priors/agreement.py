@@ -1,5 +1,7 @@
 """What views say of each other's depth: which see the same surface, and which see through it."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -31,13 +33,36 @@ def agreements(
 ) -> list[Int[Tensor, "_h _w"]]:
     """How many views from other places have the same inverse depth, within `tolerance`, at the point that a
     pixel sees."""
+    return _count_views(
+        cameras, depths, lambda xyz, j: sees_same_surface(xyz, cameras, j, depths[j], tolerance)
+    )
+
+
+def contradictions(
+    cameras: Cameras,
+    depths: list[Float[Tensor, "_h _w"]],
+    trusted: list[Bool[Tensor, "_h _w"]],
+    tolerance: float,
+) -> list[Int[Tensor, "_h _w"]]:
+    """How many views from other places trust a surface that the point a pixel sees would hide from them."""
+    return _count_views(
+        cameras, depths, lambda xyz, j: stands_before(xyz, cameras, j, depths[j], trusted[j], tolerance)
+    )
+
+
+def _count_views(
+    cameras: Cameras,
+    depths: list[Float[Tensor, "_h _w"]],
+    says: Callable[[Float[Tensor, "_h _w 3"], int], Bool[Tensor, "_h _w"]],
+) -> list[Int[Tensor, "_h _w"]]:
+    """For each pixel of each view, the views from other places that say so of the world point it sees."""
     counts = []
     for i, depth in enumerate(depths):
-        points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
-        agree = torch.zeros_like(depth, dtype=torch.int)
+        xyz = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
+        count = torch.zeros_like(depth, dtype=torch.int)
         for j in nearest_sources(cameras, i, len(depths)):
-            agree += sees_same_surface(points, cameras, j, depths[j], tolerance)
-        counts.append(agree)
+            count += says(xyz, j)
+        counts.append(count)
     return counts
 
 
@@ -52,23 +77,6 @@ def sees_same_surface(
     uv, z = project(points, cameras.Ks[index], cameras.camera_from_world[index])
     read = sample(depth[..., None], uv, mode="nearest")[..., 0]
     return inside(uv, z, cameras.sizes[index]) & ((1 / z - 1 / read).abs() < tolerance)
-
-
-def contradictions(
-    cameras: Cameras,
-    depths: list[Float[Tensor, "_h _w"]],
-    trusted: list[Bool[Tensor, "_h _w"]],
-    tolerance: float,
-) -> list[Int[Tensor, "_h _w"]]:
-    """How many other views, at each pixel, trust a surface that the pixel's point would hide from them."""
-    counts = []
-    for i, depth in enumerate(depths):
-        points = unproject(depth, cameras.Ks[i], cameras.world_from_camera[i])
-        hides = torch.zeros_like(depth, dtype=torch.int)
-        for j in nearest_sources(cameras, i, len(depths)):
-            hides += stands_before(points, cameras, j, depths[j], trusted[j], tolerance)
-        counts.append(hides)
-    return counts
 
 
 def stands_before(
