@@ -48,6 +48,21 @@ class CamerasSolved:
 
 
 @dataclass(frozen=True)
+class CamerasRefined:
+    """It was tried to better cameras that were there before."""
+
+    by: str
+    """What they were held to, for people: 'the matches of the photos'."""
+    changed: int
+    """Cameras that changed; 0 where what was measured did not improve, so that all stay."""
+    measure: str
+    """What was measured, for people, with its unit."""
+    before: float | None
+    """None where there was nothing to measure."""
+    after: float | None
+
+
+@dataclass(frozen=True)
 class ViewsPlaced:
     """All cameras are known."""
 
@@ -81,4 +96,4 @@ class Step:
     """The live parameters: copy what must not change."""
 
 
-Event = Progress | CamerasSolved | ViewsPlaced | FitStarted | Step
+Event = Progress | CamerasSolved | CamerasRefined | ViewsPlaced | FitStarted | Step

@@ -16,13 +16,14 @@ from recon import datasets
 from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.config import TrainConfig
 from recon.errors import ReconError
-from recon.events import CamerasSolved, Event, FitStarted, Progress, Step, ViewsPlaced
+from recon.events import CamerasRefined, CamerasSolved, Event, FitStarted, Progress, Step, ViewsPlaced
 from recon.export import write_ply, write_views
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.initialise import initialise
 from recon.methods.priors.cache import cached_stereo, load_cameras, save_cameras
 from recon.methods.priors.poses import solve_cameras
+from recon.methods.priors.poses_given import refine_given
 from recon.methods.priors.poses_localise import localise
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.priors.stereo import StereoPrior
@@ -131,11 +132,15 @@ def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watc
     """The train and the held-out views: as the data set gives them, or solved from the train photos alone.
 
     Held-out photos are then located among the solved cameras, which they do not change."""
-    if isinstance(scene.train, Views) and isinstance(scene.test, Views):
-        return scene.train, scene.test
+    train, test = scene.train, scene.test
+    if isinstance(train, Views) and isinstance(test, Views) and not config.refine_given:
+        return train, test
     if run.cameras.exists():
-        return load_cameras(run.cameras, (scene.train, scene.test))
-    views, held_out = solve_views(scene, config, watch)
+        return load_cameras(run.cameras, (train, test))
+    if isinstance(train, Views) and isinstance(test, Views):
+        views, held_out = refine_views(train, config, watch), test
+    else:
+        views, held_out = solve_views(scene, config, watch)
     save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
     return views, held_out
 
@@ -147,6 +152,23 @@ def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views,
     watch(CamerasSolved(solved.rows, located.unregistered, solved.caution))
     views = scene.train.select(solved.registered).with_cameras(solved.cameras)
     return views, scene.test.select(located.registered).with_cameras(located.cameras)
+
+
+def refine_views(views: Views, config: PosesConfig, watch: Watch) -> Views:
+    """The views with their poses adjusted to the photos' matches, if that makes the matches fit better."""
+    watch(Progress("cameras", 0, 1, "matching photos"))
+    refined = refine_given(views, config.seed)
+    watch(Progress("cameras", 1, 1))
+    watch(
+        CamerasRefined(
+            "the matches of the photos",
+            len(refined.adjusted),
+            "median distance from the epipolar line in pixels",
+            refined.error_before,
+            refined.error_after,
+        )
+    )
+    return views.with_cameras(refined.cameras)
 
 
 def fit_views(

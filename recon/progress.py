@@ -14,7 +14,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from recon.events import CamerasSolved, Event, FitStarted, PhotoRow, Progress, Step
+from recon.events import CamerasRefined, CamerasSolved, Event, FitStarted, PhotoRow, Progress, Step
 
 READ_EVERY = 25
 """Steps between two readings of the loss: each waits for the GPU."""
@@ -56,6 +56,8 @@ class Terminal:
                     self._console.print(f"{name} could not be placed among the others and is left out.")
                 if caution is not None:
                     self._console.print(caution)
+            case CamerasRefined():
+                self._console.print(refinement_sentence(event), highlight=False)
             case FitStarted(_, gaussians):
                 self._console.print(f"{len(gaussians):,} Gaussians from stereo")
             case Step(step, max_steps, losses, gaussians):
@@ -67,6 +69,16 @@ class Terminal:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
         self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
+
+
+def refinement_sentence(event: CamerasRefined) -> str:
+    """What was tried, and what came of it."""
+    if event.before is None or event.after is None:
+        return f"The cameras stay as they were: {event.by} say nothing of them."
+    change = f"{event.measure}: {event.before:.3g} before, {event.after:.3g} after"
+    if not event.changed:
+        return f"The cameras stay as they were, for {event.by} fit no better with others ({change})."
+    return f"{event.changed} cameras were adjusted to {event.by} ({change})."
 
 
 def camera_table(rows: tuple[PhotoRow, ...]) -> Table:

@@ -165,3 +165,14 @@ def test_a_digest_sees_every_part_of_a_photo(truth):
         replace(views, cameras=cameras),
     ]
     assert len({digest(variant) for variant in variants}) == len(variants)
+
+
+def test_given_poses_that_nothing_betters_stay_and_the_user_is_told(photos, run, tmp_path):
+    outcome = call_recon(
+        "train", photos, *QUICK, "--test-every", 4, "--refine-poses", "--output", tmp_path / "run"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "The cameras stay as they were" in " ".join(outcome.err.split())
+    assert (tmp_path / "run" / "priors" / "cameras.safetensors").exists()
+    written = (tmp_path / "run" / "transforms.json").read_text()
+    assert written == (run / "transforms.json").read_text()

@@ -61,9 +61,15 @@ def agreeing_shares(
 def fundamental_matrix(first: "pycolmap.Image", second: "pycolmap.Image") -> Float[np.ndarray, "3 3"]:
     """F with x2^T F x1 = 0 for homogeneous pixels of the same point."""
     relative = (second.cam_from_world() * first.cam_from_world().inverse()).matrix()
-    x, y, z = relative[:, 3]
-    essential = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ relative[:, :3]
-    K1, K2 = (camera_of(image).calibration_matrix() for image in (first, second))
+    return fundamental_of(relative, *(camera_of(image).calibration_matrix() for image in (first, second)))
+
+
+def fundamental_of(
+    second_from_first: Float[np.ndarray, "3 4"], K1: Float[np.ndarray, "3 3"], K2: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "3 3"]:
+    """F with x2^T F x1 = 0 for homogeneous pixels of the same point."""
+    x, y, z = second_from_first[:, 3]
+    essential = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ second_from_first[:, :3]
     return np.linalg.inv(K2).T @ essential @ np.linalg.inv(K1)
 
 

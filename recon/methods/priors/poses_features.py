@@ -60,6 +60,11 @@ class Lens:
     """Tells apart lenses of equal guesses that are not the same."""
 
 
+def known_lens(K: Float[np.ndarray, "3 3"]) -> Lens:
+    """Given intrinsics as a lens."""
+    return Lens("PINHOLE", (K[0, 0], K[1, 1], K[0, 2], K[1, 2]), trusted=True)
+
+
 @dataclass(frozen=True)
 class Features:
     """Keypoints of one picture."""

@@ -28,6 +28,20 @@ class Similarity:
         return moved
 
 
+def similarity_of_cameras(
+    source: Float[np.ndarray, "n 4 4"], target: Float[np.ndarray, "n 4 4"]
+) -> Similarity:
+    """The similarity that takes cameras to others of the same photos best: the mean turn of their axes, then
+    the scale and shift of their centres. Axes decide the turn alone, for the centres of two or three photos
+    lie on a line or a plane; 1 is the scale of photos from one place."""
+    u, _, vt = np.linalg.svd(np.einsum("nji,njk->ik", target[:, :3, :3], source[:, :3, :3]))
+    rotation = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+    old, new = (-np.einsum("nji,nj->ni", poses[:, :3, :3], poses[:, :3, 3]) for poses in (source, target))
+    spread, wanted = (old - old.mean(0)) @ rotation.T, new - new.mean(0)
+    scale = float((spread * wanted).sum() / np.square(spread).sum()) if np.ptp(old, axis=0).any() else 1.0
+    return Similarity(rotation, old.mean(0) - new.mean(0) @ rotation / scale, scale)
+
+
 LEVEL_WEIGHT = 0.01
 """Weight of the cameras' own up directions against level right directions. Hand-held photos are level to some
 2 degrees (a variance of 0.001) but look down by 20; it decides only where all right directions agree."""

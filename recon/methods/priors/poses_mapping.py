@@ -88,17 +88,18 @@ def _global(database_path: Path, seed: int) -> Iterator["pycolmap.Reconstruction
     yield from models.values()
 
 
-def polish(model: "pycolmap.Reconstruction") -> None:
+def polish(model: "pycolmap.Reconstruction", *, refine_focal: bool = True) -> None:
     """Final bundle adjustment over poses, points and focal lengths, twice: without the outliers of the first.
 
-    Of the intrinsics only focal lengths are free: on few photos the principal point and lens distortion trade
-    against the poses, and phones undo distortion themselves. (Six frames of a phone's video: one distortion
-    term came out as -0.0009 and left the reprojection error at 0.63 px.)
+    Of the intrinsics only focal lengths are free, where they are not known: on few photos the principal point
+    and lens distortion trade against the poses, and phones undo distortion themselves. (Six frames of a
+    phone's video: one distortion term came out as -0.0009 and left the reprojection error at 0.63 px.)
     """
     import pycolmap
 
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
+    options.refine_focal_length = refine_focal
     options.refine_principal_point = options.refine_extra_params = False
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.loss_function_scale = LOSS_SCALE

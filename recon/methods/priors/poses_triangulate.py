@@ -10,8 +10,8 @@ import numpy as np
 from recon.methods.priors.poses_features import (
     MIN_MATCHES,
     Features,
-    Lens,
     extract,
+    known_lens,
     matched_database,
     pictures_from_images,
     quiet_colmap,
@@ -37,13 +37,9 @@ def triangulated_model(views: Views, seed: int = 0) -> tuple["pycolmap.Reconstru
     """COLMAP's points with their tracks and reprojection errors, and the features; view i is image i + 1."""
     pictures = pictures_from_images(views)
     features = extract(pictures, thorough=False)
-    lenses = [_lens(K) for K in views.cameras.Ks.double().cpu().numpy()]
+    lenses = [known_lens(K) for K in views.cameras.Ks.double().cpu().numpy()]
     with matched_database(pictures, features, lenses, guided=False, seed=seed) as database_path:
         return _triangulate(database_path, _posed(database_path, views.cameras, features)), features
-
-
-def _lens(K: np.ndarray) -> Lens:
-    return Lens("PINHOLE", (K[0, 0], K[1, 1], K[0, 2], K[1, 2]), trusted=True)
 
 
 def _posed(database_path: Path, cameras: Cameras, features: Sequence[Features]) -> "pycolmap.Reconstruction":

@@ -1,6 +1,9 @@
 """What solving cameras takes and gives."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from recon.events import PhotoRow
 from recon.methods.priors.poses_degenerate import Degenerate
@@ -16,6 +19,9 @@ class PosesConfig:
     """Longer side, in pixels, at which photos are searched for features; may exceed the fitted size."""
     seed: int = 0
     """Fixes the random samples of the robust estimators."""
+    refine_given: Annotated[bool, tyro.conf.arg(aliases=("--refine-poses",))] = False
+    """Adjust poses that came with the photos, for example a phone's, to the photos' own matches. Intrinsics,
+    and the cameras of held-out photos, stay as they are."""
 
 
 @dataclass(frozen=True)
