@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 MAX_PSNR = 100.0
 """Score of identical pictures, whose PSNR is infinite."""
 UNIFORM_WINDOW = 7
+STRIP = 64
+"""Rows of SSIM's map that are made at a time."""
 LPIPS_LEAST = 32
 """Pixels a side: below, AlexNet's and VGG's last layers have nothing to look at."""
 
@@ -79,36 +81,67 @@ def psnr(rgb: Float[Tensor, "*b 3"], target: Float[Tensor, "*b 3"]) -> float:
     return MAX_PSNR if mse == 0 else min(MAX_PSNR, -10 * math.log10(mse))
 
 
-def mean_ssim(
-    rgb: Float[Tensor, "h w 3"], target: Float[Tensor, "h w 3"], window: SsimWindow, box: Box | None = None
+def mean_ssim(rgb: Float[Tensor, "h w 3"], target: Float[Tensor, "h w 3"], window: SsimWindow) -> float:
+    """The mean of SSIM's map."""
+    return float(ssim_map(rgb, target, window).double().mean())
+
+
+def ssim_map(
+    rgb: Float[Tensor, "h w 3"], target: Float[Tensor, "h w 3"], window: SsimWindow
+) -> Float[Tensor, "i j"]:
+    """A value a window: around each pixel, or around each that has a whole uniform window."""
+    return ssim(rgb, target) if window == "gauss11" else uniform_ssim(rgb, target)
+
+
+def mean_ssim_in_box(
+    rgb: Float[Tensor, "h w 3"],
+    target: Float[Tensor, "h w 3"],
+    similarity: Float[Tensor, "i j"],
+    box: Box,
+    config: MetricsConfig,
 ) -> float:
-    """The mean of SSIM's map, or of its part in `box`."""
-    if window == "gauss11":
-        similarity, border = ssim(rgb, target), 0
-    else:
-        similarity, border = uniform_ssim(rgb, target), UNIFORM_WINDOW // 2
-    if box is not None:
-        rows, columns = (slice(max(0, side.start - border), max(0, side.stop - border)) for side in box)
-        similarity = similarity[rows, columns]
-    return float(similarity.double().mean())
+    """The mean over an object's box, given the map of the whole pictures. Uniform windows see nothing
+    beyond themselves, so their values in the pictures cut to the box are among those of the map."""
+    if config.ssim_window == "gauss11":
+        if config.ssim_crop == "before":
+            return mean_ssim(rgb[box], target[box], config.ssim_window)
+        return float(similarity[box].double().mean())
+    # Windows that lie in the box, or those whose centres do; the map begins with the first window's corner.
+    before, after = (0, UNIFORM_WINDOW - 1) if config.ssim_crop == "before" else (UNIFORM_WINDOW // 2,) * 2
+    rows, columns = (slice(max(0, side.start - before), max(0, side.stop - after)) for side in box)
+    return float(similarity[rows, columns].mean())
 
 
 def uniform_ssim(a: Float[Tensor, "h w 3"], b: Float[Tensor, "h w 3"]) -> Float[Tensor, "i j"]:
     """SSIM (Wang et al. 2004) as scikit-image's default computes it, mean over the channels: 7x7 uniform
     window, sample covariance, i = h - 6 and j = w - 6 pixels whose window lies inside.
 
-    In float64: a variance is a small difference of large numbers."""
-    a, b = a.double().permute(2, 0, 1), b.double().permute(2, 0, 1)
-    maps = torch.stack([a, b, a * a + b * b, a * b])
-    maps = torch.nn.functional.avg_pool2d(maps, (1, UNIFORM_WINDOW), stride=1)
-    mean_a, mean_b, mean_squares, mean_product = torch.nn.functional.avg_pool2d(
-        maps, (UNIFORM_WINDOW, 1), stride=1
-    )
+    In float64: a variance is a small difference of large numbers. In strips that stay in the processor's
+    cache: five times as fast as whole maps."""
+    margin = UNIFORM_WINDOW - 1
+    tops = range(0, a.shape[0] - margin, STRIP)
+    return torch.cat([_uniform_strip(*(x[top : top + STRIP + margin] for x in (a, b))) for top in tops])
+
+
+def _uniform_strip(a: Float[Tensor, "h w 3"], b: Float[Tensor, "h w 3"]) -> Float[Tensor, "i j"]:
+    a, b = a.double(), b.double()
+    maps = (a, b, a * a + b * b, a * b)
+    mean_a, mean_b, mean_squares, mean_product = (_window_sums(_window_sums(m, 0), 1) for m in maps)
+    for mean in (mean_a, mean_b, mean_squares, mean_product):
+        mean /= UNIFORM_WINDOW**2
     sample = UNIFORM_WINDOW**2 / (UNIFORM_WINDOW**2 - 1)
     product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
     luminance = (2 * product + C1) / (squares + C1)
     contrast = (2 * sample * (mean_product - product) + C2) / (sample * (mean_squares - squares) + C2)
-    return (luminance * contrast).mean(0)
+    return (luminance * contrast).mean(-1)
+
+
+def _window_sums(x: Tensor, dim: int) -> Tensor:
+    """Sums of 7 neighbours along `dim`: pairs, two pairs, one more, the last."""
+    length = x.shape[dim] - (UNIFORM_WINDOW - 1)
+    pairs = x.narrow(dim, 0, length + 5) + x.narrow(dim, 1, length + 5)
+    sums = pairs.narrow(dim, 0, length) + pairs.narrow(dim, 2, length)
+    return sums.add_(pairs.narrow(dim, 4, length)).add_(x.narrow(dim, 6, length))
 
 
 def quantise(rgb: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w 3"]:
@@ -151,16 +184,28 @@ def compare(
     lpips: Distance | None = None,
 ) -> Scores:
     """All scores of a picture beside its photo; of the object if there is a mask and a policy for it."""
-    whole = Scores(
-        psnr(rgb, target), mean_ssim(rgb, target, config.ssim_window), lpips and lpips(rgb, target)
-    )
+    similarity = ssim_map(rgb, target, config.ssim_window)
+    whole = Scores(psnr(rgb, target), float(similarity.double().mean()), lpips and lpips(rgb, target))
     if mask is None or config.masks == "none":
         return whole
     if not mask.any():
         logger.warning("A mask is empty: its view has no masked scores.")
         return whole
-    box = bounding_box(mask)
-    if config.masks == "white_composite":
+    return _with_object(whole, rgb, target, mask, similarity, config, lpips)
+
+
+def _with_object(
+    whole: Scores,
+    rgb: Float[Tensor, "h w 3"],
+    target: Float[Tensor, "h w 3"],
+    mask: Bool[Tensor, "h w"],
+    similarity: Float[Tensor, "i j"],
+    config: MetricsConfig,
+    lpips: Distance | None,
+) -> Scores:
+    """The scores with those of the object, where it is large enough for them."""
+    box, on_white = bounding_box(mask), config.masks == "white_composite"
+    if on_white:
         seen = torch.where(mask[..., None], rgb, 1.0), torch.where(mask[..., None], target, 1.0)
     else:
         seen = rgb[box], target[box]
@@ -168,12 +213,15 @@ def compare(
     least = {"gauss11": WINDOW, "skimage7": UNIFORM_WINDOW}[config.ssim_window]
     if side < max(least, LPIPS_LEAST if lpips else 0):
         logger.warning("A mask's box is %d pixels wide or high, too few for some masked scores.", side)
-    of_map = config.masks == "crop_bbox" and config.ssim_crop == "after"
-    pair, part = ((rgb, target), box) if of_map else (seen, None)
+    ssim_masked = None
+    if side >= least and on_white:
+        ssim_masked = mean_ssim(*seen, config.ssim_window)
+    elif side >= least:
+        ssim_masked = mean_ssim_in_box(rgb, target, similarity, box, config)
     return replace(
         whole,
         psnr_masked=psnr(rgb[mask], target[mask]),
-        ssim_masked=mean_ssim(*pair, config.ssim_window, part) if side >= least else None,
+        ssim_masked=ssim_masked,
         lpips_masked=lpips(*seen) if lpips and side >= LPIPS_LEAST else None,
     )
 

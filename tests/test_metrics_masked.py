@@ -9,6 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from recon.metrics import (
     LPIPS_LEAST,
+    STRIP,
     MetricsConfig,
     Scores,
     bounding_box,
@@ -23,7 +24,8 @@ from recon.rendering.ssim import ssim
 
 SPARE = MetricsConfig(ssim_window="skimage7", masks="crop_bbox")
 REGNERF = MetricsConfig(ssim_window="skimage7", masks="white_composite")
-SIZES = [(40, 52), (75, 61), (33, 96)]
+SIZES = [(40, 52), (75, 61), (33, 96), (STRIP + 6, 40), (2 * STRIP + 7, 20)]
+"""The last two: SSIM's map fills one strip, and begins a third with one row."""
 
 
 def picture(seed: int, size: tuple[int, int]) -> torch.Tensor:
@@ -125,6 +127,19 @@ def test_a_box_may_cut_the_map_of_ssim_instead_of_the_pictures():
     )[1]
     assert after.ssim_masked == pytest.approx(full.mean(2)[bounding_box(mask)].mean(), abs=1e-6)
     assert after.ssim_masked != compare(rgb, photo, mask, SPARE).ssim_masked
+
+
+def test_the_gaussian_window_sees_zeros_beyond_a_box_that_cuts_the_pictures_and_neighbours_otherwise():
+    rgb, photo = pair(13)
+    mask = disc(radius=9)
+    box = bounding_box(mask)
+    before, after = (
+        compare(rgb, photo, mask, MetricsConfig("gauss11", masks="crop_bbox", ssim_crop=crop)).ssim_masked
+        for crop in ("before", "after")
+    )
+    assert before == pytest.approx(float(ssim(rgb[box], photo[box]).double().mean()), abs=1e-9)
+    assert after == pytest.approx(float(ssim(rgb, photo)[box].double().mean()), abs=1e-9)
+    assert before != after
 
 
 @pytest.mark.parametrize("config", [SPARE, REGNERF])
