@@ -68,7 +68,9 @@ def submit_score(command: SubmitScore) -> None:
     # Files and pipes have no width of their own, and 80 characters cut the scenes' names.
     console, device = Console(width=max(Console().width, 110)), pick_device(command.device)
     entries = read_split(command.split)
-    said(check_zip(command.file, entries, picture_size(command.data, entries[0])), command.file, console)
+    check = check_zip(command.file, entries, picture_size(command.data, entries[0]))
+    if check.faults:
+        said(check, command.file, console)
     lpips = None if command.lpips == "none" else lpips_or_none(command.lpips, device)
     config = replace(SPARE_METRICS, ssim_window=command.ssim, lpips_net=command.lpips)
     scores = score_zip(command.file, command.data, entries, config, lpips, device)

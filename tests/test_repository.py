@@ -97,6 +97,17 @@ def test_the_command_line_understands_what_make_demo_and_the_readme_say():
         parse(shlex.split(command))
 
 
+def test_the_command_line_understands_what_make_spare_and_the_pages_say_of_benchmarks():
+    dry_run = ["make", "--dry-run", "--always-make", "spare", f"PYTHON={sys.executable}"]
+    said = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    pages = [(ROOT / page).read_text() for page in ("README.md", "DEVELOPMENT.md", "docs/benchmarks.md")]
+    said = "\n".join([said.replace("\\\n", " "), *pages])
+    commands = re.findall(r"(?:^ *|`|/)recon ((?:bench|submit) [^`#>&]+)", said, flags=re.M)
+    assert len(commands) > 6
+    for command in commands:
+        parse(shlex.split(command))
+
+
 def test_the_readmes_script_is_the_first_example():
     example = (ROOT / "examples" / "00_three_photos.py").read_text()
     script = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
