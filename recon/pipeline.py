@@ -102,13 +102,17 @@ class Stopwatch:
 def reconstruct(
     config: TrainConfig, run: RunFolder, device: torch.device, engine: Engine, watch: Watch
 ) -> Report:
-    """From the photos of `config.data` to a scene in the run folder; goes on where an earlier run ended."""
+    """From the photos of `config.data` to a scene in the run folder; goes on where an earlier run ended, or,
+    to overwrite one, lets it go once the new photos have cameras."""
     clock = Stopwatch(device)
     journal = Journal(watch)
     with clock.stage("photos"):
         scene = datasets.load(config.data)
     with clock.stage("cameras"):
         views, held_out = place_cameras(scene, run, config.poses, journal)
+    run = run.make_way()
+    if views is not scene.train:
+        save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
     views, held_out = views.to(device), held_out.to(device)
     journal(ViewsPlaced(views, held_out))
     fitted = fit_views(views, config.parts, engine, clock, journal, run)
@@ -133,16 +137,14 @@ def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watc
 
     Held-out photos are then located among the solved cameras, which they do not change."""
     train, test = scene.train, scene.test
-    if isinstance(train, Views) and isinstance(test, Views) and not config.refine_given:
+    given = isinstance(train, Views) and isinstance(test, Views)
+    if given and not config.refine_given:
         return train, test
-    if run.cameras.exists():
+    if run.awaited is None and run.cameras.exists():
         return load_cameras(run.cameras, (train, test))
-    if isinstance(train, Views) and isinstance(test, Views):
-        views, held_out = refine_views(train, config, watch), test
-    else:
-        views, held_out = solve_views(scene, config, watch)
-    save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
-    return views, held_out
+    if given:
+        return refine_views(train, config, watch), test
+    return solve_views(scene, config, watch)
 
 
 def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:

@@ -17,6 +17,8 @@ class RunFolder:
     """Where everything of a run lies."""
 
     path: Path
+    awaited: str | None = None
+    """config.yaml of a run that is to take the place of the one which lies here: `make_way` lets it."""
 
     @property
     def config(self) -> Path:
@@ -54,9 +56,35 @@ class RunFolder:
     def metrics(self) -> Path:
         return self.path / "metrics.json"
 
+    @property
+    def near(self) -> float | None:
+        """Distance from a camera, world units, within which the fit drew nothing, as metrics.json says; None
+        for runs without one, or of before it said so. Raises InputError if it is damaged."""
+        try:
+            near = json.loads(self.metrics.read_text()).get("near")
+            return None if near is None else float(near)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{self.metrics} is damaged ({error}); delete it to go on without.") from error
+
+    def make_way(self) -> "RunFolder":
+        """The folder ready for its run: an earlier one that is to be overwritten goes now."""
+        if self.awaited is None:
+            return self
+        with writing(self.path):
+            # The result goes first: a removal that is cut short must not leave it behind.
+            self.metrics.unlink(missing_ok=True)
+            for entry in self.path.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        run = RunFolder(self.path)
+        _begin(run, self.awaited)
+        return run
+
 
 def open_run(path: Path, config: Any, *, resume: bool, overwrite: bool) -> RunFolder:
-    """The run folder at `path`: made anew, emptied, or, to resume, checked to be of the same configuration.
+    """The run folder at `path`: made anew, or, to resume, checked to be of the same configuration. What is to
+    be overwritten stays until `make_way`: the new photos may prove useless.
 
     Raises InputError for a folder that holds something else, or that may not be written to."""
     run = RunFolder(path)
@@ -72,11 +100,9 @@ def open_run(path: Path, config: Any, *, resume: bool, overwrite: bool) -> RunFo
             remove_temporaries(path)
             return run
         if path.exists() and not _is_unused(run):
-            _refuse_or_empty(run, overwrite)
-        for folder in (path, run.cameras.parent, run.checkpoint.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(run.config) as file:
-        file.write(text.encode())
+            _check_overwritable(run, overwrite)
+            return RunFolder(path, awaited=text)
+    _begin(run, text)
     return run
 
 
@@ -127,8 +153,17 @@ def _is_unused(run: RunFolder) -> bool:
     return ours and all(entry.is_dir() or entry == run.config for entry in run.path.rglob("*"))
 
 
-def _refuse_or_empty(run: RunFolder, overwrite: bool) -> None:
-    """Removes an earlier run; refuses a folder that is not one, whose files are the user's own."""
+def _begin(run: RunFolder, text: str) -> None:
+    """The folders of a run without a result, and its config.yaml."""
+    with writing(run.path):
+        for folder in (run.path, run.cameras.parent, run.checkpoint.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(run.config) as file:
+        file.write(text.encode())
+
+
+def _check_overwritable(run: RunFolder, overwrite: bool) -> None:
+    """Refuses a folder that is no run, whose files are the user's own, and a run that is not to go."""
     if not run.config.exists():
         raise InputError(f"{run.path} is not empty and not a run of recon; choose another --output.")
     if not overwrite:
@@ -136,7 +171,3 @@ def _refuse_or_empty(run: RunFolder, overwrite: bool) -> None:
             f"{run.path} exists and is not empty; give --resume to go on, --overwrite to begin anew, or "
             "another --output."
         )
-    # The result goes first: a removal that is cut short must not leave it behind.
-    run.metrics.unlink(missing_ok=True)
-    for entry in run.path.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -191,6 +191,31 @@ def test_overwrite_begins_anew(tmp_path, photos, undisturbed):
     assert (run / "point_cloud.ply").read_bytes() != (undisturbed / "point_cloud.ply").read_bytes()
 
 
+@pytest.mark.parametrize("fault", ["no photos", "a broken photo", "nothing in common"])
+def test_an_earlier_run_stays_where_the_new_photos_are_of_no_use(tmp_path, undisturbed, fault):
+    run, bad = shutil.copytree(undisturbed, tmp_path / "run"), tmp_path / "bad"
+    bad.mkdir()
+    for seed in range(0 if fault == "no photos" else 3):
+        save_noise(bad / f"{seed}.png", seed)
+    if fault == "a broken photo":
+        os.truncate(bad / "1.png", 1000)
+    outcome = train(bad, run, "--overwrite")
+    assert outcome.code == 2, outcome.err
+    before = {path.relative_to(undisturbed): path for path in undisturbed.rglob("*") if path.is_file()}
+    after = {path.relative_to(run): path for path in run.rglob("*") if path.is_file()}
+    assert before.keys() == after.keys()
+    assert all(before[name].read_bytes() == after[name].read_bytes() for name in before)
+
+
+def test_overwriting_a_run_of_solved_cameras_solves_them_anew(tmp_path, undisturbed):
+    """Those of the earlier run lie there until then, and are of other photos."""
+    run = shutil.copytree(undisturbed, tmp_path / "run")
+    (run / "priors" / "cameras.safetensors").write_text("of other photos")
+    for seed in range(3):
+        save_noise(tmp_path / "bad" / f"{seed}.png", seed)
+    assert_refused(train(tmp_path / "bad", run, "--overwrite"), 2, "could be matched")
+
+
 def test_a_damaged_state_is_named(tmp_path, photos, undisturbed):
     run = shutil.copytree(undisturbed, tmp_path / "run")
     state = run / "checkpoints" / "latest.safetensors"

@@ -50,11 +50,25 @@ def test_a_run_in_use_is_not_begun_again_unasked(finished):
     assert finished.metrics.exists()
 
 
-def test_overwrite_empties_the_folder(finished):
+def test_overwrite_empties_the_folder_once_the_new_run_is_ready(finished):
     (finished.path / "held_out").mkdir()
-    begin(finished.path, overwrite=True)
-    files = [path for path in finished.path.rglob("*") if path.is_file()]
-    assert files == [finished.config]
+    before = {path: path.read_text() for path in finished.path.rglob("*") if path.is_file()}
+    run = begin(finished.path, settings(seed=4), overwrite=True)
+    assert {path: path.read_text() for path in run.path.rglob("*") if path.is_file()} == before
+    run = run.make_way()
+    assert [path for path in run.path.rglob("*") if path.is_file()] == [run.config]
+    assert yaml.safe_load(run.config.read_text())["parts"]["fit"]["seed"] == 4
+    run.stereo.write_text("a prior")
+    assert run.make_way() is run and run.stereo.exists()
+
+
+def test_the_near_plane_is_that_of_metrics_json(finished):
+    assert finished.near is None
+    finished.metrics.write_text('{"near": 0.25}')
+    assert finished.near == 0.25
+    finished.metrics.write_text("[")
+    with pytest.raises(InputError, match="metrics.json is damaged"):
+        _ = finished.near
 
 
 def test_a_run_that_never_got_anywhere_is_begun_again_with_other_settings(tmp_path):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from recon.checkpoint import load_tensors
 from recon.datasets import DataConfig, load
 from recon.edits import kept, read_edits
 from recon.errors import InputError
@@ -13,10 +12,8 @@ from recon.export.clean import CleanConfig, clean
 from recon.export.frame import export_from_world, move_cameras, move_gaussians
 from recon.export.ply import finite, read_ply
 from recon.gaussians import Gaussians
-from recon.methods.priors.stereo import StereoPrior
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Views
-from recon.trainer import near_plane
 
 ANY_SIZE = 1 << 20
 """The photos of a run are read as large as they are."""
@@ -79,15 +76,7 @@ def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
         return gaussians, None, 0.0
     views = load(DataConfig(path, layout="nerfstudio", max_size=ANY_SIZE)).train
     assert isinstance(views, Views), "a transforms.json gives cameras"
-    return gaussians, views, _near(run)
-
-
-def _near(run: RunFolder) -> float:
-    """The near plane of the fit."""
-    if not run.stereo.is_file():
-        return 0.0
-    metadata = load_tensors(run.stereo, torch.device("cpu"))[1]
-    return near_plane(StereoPrior((), (), (), tuple(metadata["depth_range"])))
+    return gaussians, views, run.near or 0.0
 
 
 def no_cameras() -> Cameras:

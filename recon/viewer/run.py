@@ -1,6 +1,5 @@
 """From files to a `ViewerScene`: a run's folder, or a PLY alone."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ from recon.errors import InputError
 from recon.export import read_ply
 from recon.run_folder import RunFolder
 from recon.scene import Views
-from recon.viewer.scene import PHOTO_PIXELS, ViewerScene
+from recon.viewer.scene import NEAR, PHOTO_PIXELS, ViewerScene
 
 ANY_SIZE = 1 << 20
 """Held-out photos are measured at the size they were written in."""
@@ -32,8 +31,9 @@ def load_scene(path: Path, device: torch.device | str = "cpu") -> ViewerScene:
     gaussians = read_ply(run.point_cloud).to(device)
     if not (path / "transforms.json").is_file():
         return ViewerScene.from_gaussians(gaussians)
+    near = NEAR if run.near is None else run.near
     held_out = _views(run.held_out, ANY_SIZE) if (run.held_out / "transforms.json").is_file() else None
-    return ViewerScene.from_views(gaussians, _views(path, PHOTO_PIXELS), held_out, _near(run), path)
+    return ViewerScene.from_views(gaussians, _views(path, PHOTO_PIXELS), held_out, near, path)
 
 
 def runs_beside(path: Path) -> list[Path]:
@@ -47,13 +47,3 @@ def _views(folder: Path, max_size: int) -> Views:
     views = nerfstudio.read(DataConfig(folder, layout="nerfstudio", max_size=max_size)).train
     assert isinstance(views, Views), "a transforms.json gives cameras"
     return views
-
-
-def _near(run: RunFolder) -> float:
-    """As metrics.json says; runs without one, or of before it said so, drew everything."""
-    try:
-        return float(json.loads(run.metrics.read_text()).get("near", 0.01))
-    except FileNotFoundError:
-        return 0.01
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{run.metrics} is damaged ({error}); delete it to look at the scene.") from error

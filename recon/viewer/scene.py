@@ -15,6 +15,8 @@ THUMBNAIL_PIXELS = 320
 """The longer side of a photo within its frustum,"""
 PHOTO_PIXELS = 1024
 """and of one that lies over the picture."""
+NEAR = 0.01
+"""Distance, world units, within which nothing is drawn, where no fit says one."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ViewerScene:
     names: tuple[str, ...]
     held_out: Views | None = None
     """Photos to compare with, on the CPU, at the size they are measured at."""
-    near: float = 0.01
+    near: float = NEAR
     """Distance, world units, within which the fit drew nothing; so do comparisons with photos."""
     folder: Path | None = None
     """The run's folder, which keeps what is cropped; None for a scene that has none."""
@@ -39,7 +41,7 @@ class ViewerScene:
         gaussians: Gaussians,
         views: Views,
         held_out: Views | None = None,
-        near: float = 0.01,
+        near: float = NEAR,
         folder: Path | None = None,
     ) -> "ViewerScene":
         """Gaussians with the views they are fitted to."""
