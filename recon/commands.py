@@ -24,7 +24,7 @@ from recon.pipeline import Report, Watch, reconstruct
 from recon.progress import Terminal
 from recon.provenance import machine
 from recon.rendering import Engine, pick_device, pick_engine
-from recon.run_folder import open_run, plain
+from recon.run_folder import RunFolder, open_run, plain
 
 if TYPE_CHECKING:
     from recon.benchmark.plan import Plan
@@ -53,9 +53,8 @@ def train(command: Train, config: TrainConfig) -> None:
     if command.json:
         Console().print_json(data=plain(report))
     else:
-        summary(report, out)
-        out.print(f"What it shows and lacks: {run.report}", highlight=False, soft_wrap=True)
-        out.print(f"Look at it: recon view {run.path}", highlight=False, soft_wrap=True)
+        for line in summary(report, run):
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
     if shown is not None:
         shown.wait()
 
@@ -231,18 +230,20 @@ def both(first: Watch, second: Watch | None) -> Watch:
     return tell
 
 
-def summary(report: Report, console: Console) -> None:
-    """The run's numbers, a line each."""
-    seconds = ", ".join(f"{name} {s:.0f} s" for name, s in report.seconds.items())
-    console.print(
-        f"{report.gaussians:,} Gaussians from {len(report.train)} photos in {report.steps} steps "
-        f"({seconds}; {report.peak_memory_gb:.1f} GB)",
-        highlight=False,
-    )
-    if not report.finished:
-        console.print("Stopped early; go on with --resume.")
+def summary(report: Report, run: RunFolder) -> tuple[str, str, str, str, str]:
+    """Five lines: the scene, the time, how good it is, where that is shown, how to look at it."""
+    stages = ", ".join(f"{name} {s:.0f} s" for name, s in report.seconds.items())
+    total = sum(report.seconds.values())
+    stopped = "" if report.finished else ". Stopped early; go on with --resume."
+    measured = "No photo was held out, so nothing is measured; --test-every 4 would."
     if report.psnr is not None and report.ssim is not None:
-        console.print(
-            f"Held-out photos ({len(report.per_view)}): PSNR {report.psnr:.2f} dB, SSIM {report.ssim:.3f}",
-            highlight=False,
+        measured = (
+            f"Held-out photos ({len(report.per_view)}): PSNR {report.psnr:.2f} dB, SSIM {report.ssim:.3f}"
         )
+    return (
+        f"{report.gaussians:,} Gaussians from {len(report.train)} photos in {report.steps} steps{stopped}",
+        f"{total:.0f} s ({stages}), at most {report.peak_memory_gb:.1f} GB",
+        measured,
+        f"What it shows and lacks: {run.report}",
+        f"Look at it: recon view {run.path}",
+    )

@@ -33,6 +33,8 @@ class PhotoRow:
     registered: bool
     reprojection_error: float | None
     """Mean over the photo's points, in pixels at `PosesConfig.max_size`; None if not registered."""
+    shared: tuple[int, ...] = ()
+    """Verified matches with each of the photos, in the order of the rows; 0 with itself."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -53,6 +54,27 @@ def test_help_lists_the_commands():
     assert outcome.code == 0
     for command in ("train", "view", "export", "bench", "methods", "doctor"):
         assert re.search(rf"^\W*{command}\s+[A-Z]", outcome.out, re.MULTILINE), command
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_shell_completes_commands_options_and_values(tmp_path):
+    script = call_recon("--tyro-print-completion", "bash")
+    assert script.code == 0
+    (tmp_path / "recon").write_text(script.out)
+    asked = {
+        "ex": {"export"},
+        "train photos --resu": {"--resume"},
+        "export run --format sp": {"spz", "spz-v3", "splat"},
+    }
+    for words, expected in asked.items():
+        lines = (
+            f"source {tmp_path / 'recon'}",
+            f"COMP_WORDS=(recon {words}) COMP_CWORD={len(words.split())}",
+            "_tyro_recon recon",
+            'printf "%s\\n" "${COMPREPLY[@]}"',
+        )
+        done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+        assert set(done.stdout.split()) == expected, done.stderr
 
 
 def test_methods_are_listed_by_name():

@@ -1,6 +1,7 @@
 """The formats by name: what each is for, what it loses, what writes it."""
 
 import logging
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,13 @@ from recon.export.source import Source
 from recon.export.splat import write_splat
 from recon.export.spz import write_spz
 from recon.export.video import VideoConfig, film, write_frames, write_video
-from recon.files import writing
+from recon.files import atomic_file, writing
 from recon.rendering import Engine
 
 logger = logging.getLogger(__name__)
 
 LARGE_PAGE = 50_000_000
-"""Bytes beyond which phones fail to open a page."""
+"""Bytes beyond which phones fail to open a page, and mail does not carry it: a zip lies beside."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,25 @@ def _cameras(path: Path, source: Source, _: Options) -> None:
 
 
 def _video(path: Path, source: Source, options: Options) -> None:
-    write_video(path, film(source, options.video, options.engine), options.video.fps)
+    write_video(path, *film(source, options.video, options.engine))
 
 
 def _frames(path: Path, source: Source, options: Options) -> None:
-    write_frames(path, film(source, options.video, options.engine))
+    write_frames(path, film(source, options.video, options.engine)[0])
 
 
 def _html(path: Path, source: Source, _: Options) -> None:
     write_html(path, source)
-    size = path.stat().st_size
-    if size > LARGE_PAGE:
-        logger.warning(
-            "%s has %.0f MB, too much for the browsers of phones; zip it, or host the sog.", path, size / 1e6
-        )
+    size, archive = path.stat().st_size, path.with_suffix(".zip")
+    if size <= LARGE_PAGE:
+        return
+    # The scene is text within the page; packed, it is again as small as a file of its own.
+    with atomic_file(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(path, path.name)
+    logger.warning(
+        "%s has %.0f MB, too much for the browsers of phones; %s, to pass on, has %.0f MB.",
+        *(path, size / 1e6, archive.name, archive.stat().st_size / 1e6),
+    )
 
 
 def _mesh(path: Path, source: Source, options: Options) -> None:

@@ -22,11 +22,11 @@ VIEWER = Path(__file__).parent / "supersplat"
 BACKGROUND = (0.15, 0.15, 0.15)
 
 
-def write_html(path: Path, source: Source, viewer: Path = VIEWER) -> None:
+def write_html(path: Path, source: Source, viewer: Path | None = None) -> None:
     """Write the scene, whose y axis points down, with its viewer.
 
     Raises MachineError where the viewer's files are missing, or are not of the version this was made for."""
-    content = embed(viewer, sog_bytes(source.gaussians), settings(source))
+    content = embed(viewer or VIEWER, sog_bytes(source.gaussians), settings(source))
     with atomic_file(path) as file:
         file.write(content.encode())
 

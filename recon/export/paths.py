@@ -105,12 +105,17 @@ def turn_between(
     return first @ rotation.to(first)
 
 
+def film_size(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
+    """(width, height) reduced to `max_size` and made even, as films want."""
+    factor = min(1.0, max_size / max(size)) if max_size else 1.0
+    width, height = (max(2, 2 * round(side * factor / 2)) for side in size)
+    return width, height
+
+
 def _film(world_from_camera: Float[Tensor, "n 4 4"], like: Cameras, max_size: int | None) -> Cameras:
     """Cameras at these poses with the median field of view of `like` and the size of its first, reduced to
-    `max_size`; sides are even, as films want."""
-    width, height = like.sizes[0]
-    factor = min(1.0, max_size / max(width, height)) if max_size else 1.0
-    width, height = (max(2, 2 * round(side * factor / 2)) for side in (width, height))
+    `max_size`."""
+    width, height = film_size(like.sizes[0], max_size)
     sides = like.Ks.new_tensor([max(size) for size in like.sizes])
     focal = float((like.Ks[:, 0, 0] / sides).median()) * max(width, height)
     K = like.Ks.new_tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])

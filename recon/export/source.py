@@ -1,9 +1,11 @@
 """What is exported: the Gaussians of a run or of a PLY, cleaned, in the frame of the exports."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from recon.datasets import DataConfig, load
 from recon.edits import kept, read_edits
@@ -30,6 +32,8 @@ class Source:
     """Distance from a camera, world units, within which nothing is drawn."""
     removed: dict[str, int]
     """Gaussians left out, by reason."""
+    export_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
+    """How the scene was moved to leave."""
 
     @property
     def cameras(self) -> Cameras:
@@ -57,11 +61,12 @@ def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_
         removed["cut away in the viewer"] = int((~keep).sum())
     if not len(gaussians):
         raise InputError(f"{path} has no Gaussian that could be drawn; nothing is left to export.")
+    rigid = torch.eye(4)
     if not keep_frame:
         rigid = export_from_world(gaussians, cameras)
         gaussians = move_gaussians(gaussians, rigid)
         views = views and replace(views, cameras=move_cameras(views.cameras, rigid))
-    return Source(gaussians, views, near, removed)
+    return Source(gaussians, views, near, removed, rigid)
 
 
 def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:

@@ -4,15 +4,17 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import imageio.v3 as iio
 import numpy as np
 import torch
+import tyro
 from jaxtyping import UInt8
 
 from recon.errors import InputError, MachineError
-from recon.export.paths import between_path, orbit_path
+from recon.export.camera_path import CameraPath
+from recon.export.paths import between_path, film_size, orbit_path
 from recon.export.source import Source
 from recon.files import atomic_file, writing
 from recon.gaussians import Gaussians
@@ -21,7 +23,8 @@ from recon.scene import Cameras
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
-
+FREE_NEAR = 0.1
+"""Share of the fit's near plane that holds for eyes which are no photo's: they may come closer."""
 QUALITY = "18"
 """x264's rate factor: hardly told from the frames."""
 
@@ -30,28 +33,35 @@ QUALITY = "18"
 class VideoConfig:
     """Films of the scene."""
 
-    path: Literal["orbit", "between"] = "orbit"
-    """orbit: round what the photos look at; between: from photo to photo."""
+    path: Annotated[Literal["orbit", "between"] | Path, tyro.conf.arg(aliases=["--path"])] = "orbit"
+    """orbit: round what the photos look at; between: from photo to photo; or the JSON file of a camera path
+    that the viewer saved, which also says how long, how fast and how large."""
     seconds: float = 5.0
     """Length."""
     fps: int = 24
     """Frames a second."""
     max_size: int | None = None
-    """Longer side in pixels; that of the photos if not given."""
+    """Longer side in pixels; that of the photos, or of the file's pictures, if not given."""
 
 
-def film(source: Source, config: VideoConfig, engine: Engine) -> Iterator[Frame]:
-    """The frames of a film of the scene. Raises InputError for a scene without photos."""
+def film(source: Source, config: VideoConfig, engine: Engine) -> tuple[Iterator[Frame], int]:
+    """The frames of a film of the scene, and how many there are a second.
+
+    Raises InputError for a path round photos that the scene does not have, and for a broken file."""
+    if isinstance(config.path, Path):
+        way = CameraPath.read(config.path).moved(source.export_from_world)
+        cameras = way.cameras(film_size(way.size, config.max_size)).to(source.gaussians.means.device)
+        return draw_frames(source.gaussians, cameras, engine, FREE_NEAR * source.near), way.fps
     if source.views is None:
         raise InputError(
-            "A PLY alone has no cameras, from which a film could start; give the folder of a run."
+            "A PLY alone has no cameras, from which a film could start; give the folder of a run, or --path."
         )
     frames = max(2, round(config.seconds * config.fps))
     if config.path == "orbit":
         cameras = orbit_path(source.gaussians, source.cameras, frames, config.max_size)
     else:
         cameras = between_path(source.cameras, frames, config.max_size)
-    return draw_frames(source.gaussians, cameras, engine, source.near)
+    return draw_frames(source.gaussians, cameras, engine, source.near), config.fps
 
 
 def draw_frames(gaussians: Gaussians, cameras: Cameras, engine: Engine, near: float) -> Iterator[Frame]:

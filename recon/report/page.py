@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from math import log
@@ -69,6 +70,21 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
 
 
+def matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """How much each thing shares with each other one: the darker a cell, the more; 0 stands out."""
+    most = max((count for row in counts for count in row), default=0) or 1
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    lines = []
+    for i, (name, row) in enumerate(zip(names, counts, strict=True)):
+        cells = "".join(
+            "<td></td>" if i == j else f'<td class="{"" if n else "none"}" {_shade(n / most)}>{n:,}</td>'
+            for j, n in enumerate(row)
+        )
+        lines.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
+    caption = f"<caption>{escape(title)}</caption>"
+    return f'<table class="matrix">{caption}<tr><th></th>{head}</tr>{"".join(lines)}</table>'
+
+
 def legend(colours: dict[str, tuple[float, ...]]) -> str:
     spans = (
         f'<span style="background: rgb({",".join(str(round(255 * c)) for c in rgb)})"></span>{escape(name)}'
@@ -120,6 +136,10 @@ def jpeg(rgb: Float[Tensor, "h w 3"]) -> str:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _shade(share: float) -> str:
+    return f'style="background: rgb(0 102 204 / {0.6 * share:.2f})"'
 
 
 def _along(step: int, first: int, last: int) -> str:

@@ -90,7 +90,9 @@ def _camera_table(journal: Journal) -> str:
         )
         for row in journal.rows
     ]
-    return page.table(("photo", "keypoints", "matches", "placed", "error (pixels)"), rows)
+    found = page.table(("photo", "keypoints", "matches", "placed", "error (pixels)"), rows)
+    names, counts = [row.name for row in journal.rows], [row.shared for row in journal.rows]
+    return found + page.matrix("Matches between the photos", names, counts)
 
 
 def _photo_row(name: str, image: Float[Tensor, "h w 3"], maps: Maps) -> str:

@@ -15,6 +15,7 @@ import torch
 import viser
 from jaxtyping import UInt8
 
+from recon.export.video import FREE_NEAR
 from recon.scene import Cameras
 from recon.viewer.frame import DISPLAY_DISTANCE, Standpoint
 from recon.viewer.overlay import lay_over
@@ -123,7 +124,7 @@ class Client:
     def picture(self, shown: Shown, eye: Cameras) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
         """What the window is to show, drawn by the engine, and the legend of its colours."""
         standing = self.standing
-        near = self.stage.scene.near * (1.0 if standing is not None else 0.1)
+        near = self.stage.scene.near * (1.0 if standing is not None else FREE_NEAR)
         rendering, legend = self.stage.draw(self.wish.mode, shown, eye, near)
         rgb = rendering.rgb + (1 - rendering.alpha[..., None]) * self.wish.background / 255
         if standing is not None and self.wish.photo_share > 0:

@@ -11,8 +11,8 @@ import viser
 from jaxtyping import UInt8
 
 from recon.errors import ReconError
-from recon.export.video import draw_frames, write_video
-from recon.viewer.camera_path import CameraPath
+from recon.export.camera_path import CameraPath
+from recon.export.video import FREE_NEAR, draw_frames, write_video
 from recon.viewer.client import Client
 from recon.viewer.frame import DISPLAY_DISTANCE
 
@@ -90,7 +90,7 @@ class PathPanel:
         assert stage.engine is not None, "the button is disabled without"
         gaussians = stage.shown.gaussians
         cameras = self._path.cameras(self._size()).to(gaussians.means.device)
-        frames = draw_frames(gaussians, cameras, stage.engine, 0.1 * stage.scene.near)
+        frames = draw_frames(gaussians, cameras, stage.engine, FREE_NEAR * stage.scene.near)
         self._progress.visible = True
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "film.mp4"

@@ -1,9 +1,12 @@
 """`recon export`: what it writes, what it says, what it refuses."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 import torch
 from commands import QUICK, assert_refused, call_recon, save_posed_scene
@@ -13,8 +16,11 @@ from PIL import Image
 from recon.cli import FormatName
 from recon.datasets import DataConfig, load
 from recon.export import read_ply, write_ply
+from recon.export.camera_path import CameraPath
 from recon.export.formats import FORMATS
 from recon.export.source import read_scene
+from recon.export.video import draw_frames
+from recon.rendering.reference import rasterize_reference
 from recon.scene import Views
 
 
@@ -71,6 +77,32 @@ def test_the_frame_can_be_kept(run: Path):
     assert outcome.code == 0
     before, after = read_ply(run / "point_cloud.ply"), read_ply(run / "kept.ply")
     assert torch.equal(before.means, after.means)
+
+
+def test_a_film_along_a_saved_path_shows_what_the_viewer_showed(run: Path, tmp_path: Path):
+    """Its key frames are in the scene's own frame, the export is centred and upright."""
+    gaussians, views, near = read_scene(run)
+    assert views is not None
+    width, height = views.sizes[0]
+    path = CameraPath(seconds=0.5, fps=4)
+    for pose in views.cameras.world_from_camera:
+        path = path.with_key(pose, 2 * math.atan(height / 2 / float(views.cameras.Ks[0, 1, 1])))
+    (tmp_path / "path.json").write_text(path.to_json((width, height)))
+    outcome = call_recon(
+        *("export", run, "--format", "frames", "--path", tmp_path / "path.json", "--keep-all"),
+        *("--output", tmp_path, "--engine", "reference"),
+    )
+    assert outcome.code == 0, outcome.err
+    frames = sorted((tmp_path / "frames").iterdir())
+    assert len(frames) == 2
+    seen = draw_frames(gaussians, path.cameras((width, height)), rasterize_reference, 0.1 * near)
+    for frame, expected in zip(frames, seen, strict=True):
+        drawn = iio.imread(frame)
+        assert drawn.shape == expected.shape
+        assert np.abs(drawn.astype(int) - expected).mean() < 1
+    assert_refused(
+        call_recon("export", run, "--format", "video", "--path", run / "metrics.json"), 2, "no camera path"
+    )
 
 
 @pytest.mark.parametrize("layout", ["nerfstudio", "colmap"])

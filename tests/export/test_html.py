@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ from export_scenes import cloud
 from PIL import Image
 
 from recon.errors import MachineError
+from recon.export.formats import Options, export
 from recon.export.html import VIEWER, embed, write_html
+from recon.export.mesh import MeshConfig
 from recon.export.paths import look_at
 from recon.export.source import Source
+from recon.export.video import VideoConfig
 from recon.gaussians import Gaussians
+from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras, Views
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -128,3 +133,22 @@ def test_a_missing_or_another_viewer_is_the_machines_fault(tmp_path: Path):
     with pytest.raises(MachineError, match="another version"):
         write_html(tmp_path / "scene.html", source, viewer=tmp_path)
     assert not (tmp_path / "scene.html").exists()
+
+
+def test_above_the_limit_a_zip_lies_beside_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    viewer = tmp_path / "viewer"
+    viewer.mkdir()
+    monkeypatch.setattr("recon.export.html.VIEWER", fake_viewer(viewer))
+    options = Options(rasterize_reference, VideoConfig(), MeshConfig())
+    source = Source(cloud(300), None, 0.0, {})
+    (page,) = export(source, ("html",), tmp_path, options)
+    assert not page.with_suffix(".zip").exists()
+    monkeypatch.setattr("recon.export.formats.LARGE_PAGE", page.stat().st_size - 1)
+    export(source, ("html",), tmp_path, options)
+    with zipfile.ZipFile(tmp_path / "scene.zip") as packed:
+        assert packed.namelist() == ["scene.html"]
+        assert packed.read("scene.html") == page.read_bytes()
+    assert (tmp_path / "scene.zip").stat().st_size < 0.85 * page.stat().st_size
+    assert "scene.zip, to pass on" in caplog.text

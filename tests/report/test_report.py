@@ -24,6 +24,18 @@ def test_a_script_hears_json_alone(tmp_path: Path):
     assert json.loads(outcome.out) == json.loads((tmp_path / "run" / "metrics.json").read_text())
 
 
+def test_a_person_is_told_the_end_in_five_lines(tmp_path: Path):
+    photos = save_posed_scene(tmp_path / "photos", photos=4)
+    run = tmp_path / "run"
+    outcome = call_recon("train", photos, *QUICK, "--test-every", "4", "--output", run)
+    lines = outcome.out.splitlines()
+    assert len(lines) == 5
+    assert re.match(r"[\d,]+ Gaussians from 3 photos in 30 steps$", lines[0])
+    assert re.match(r"\d+ s \(.*\), at most [\d.]+ GB$", lines[1])
+    assert re.match(r"Held-out photos \(1\): PSNR [\d.]+ dB, SSIM [\d.]+$", lines[2])
+    assert lines[3].endswith(str(run / "report.html")) and lines[4].endswith(f"recon view {run}")
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report")
@@ -65,6 +77,14 @@ def test_cameras_and_points_are_given_to_the_drawing(report: str):
     assert [camera["held_out"] for camera in scene["cameras"]] == [False] * 3 + [True]
     assert len(scene["points"]) == len(scene["colours"]) > 20
     assert all(len(camera["corners"]) == 5 for camera in scene["cameras"])
+
+
+def test_the_matrix_of_matches_shows_who_shares_what_and_where_nothing_is_shared():
+    html = page.matrix("Matches", ["a", "<b>", "c"], [(0, 1500, 0), (1500, 0, 7), (0, 7, 0)])
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in html.split("</tr>")[1:-1]]
+    assert rows == [["", "1,500", "0"], ["1,500", "", "7"], ["0", "7", ""]]
+    assert html.count('class="none"') == 2 and "&lt;b&gt;" in html
+    assert page.matrix("Matches", [], [])
 
 
 def test_names_cannot_become_code():

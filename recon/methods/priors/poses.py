@@ -205,12 +205,17 @@ def _row(name: str, index: int, attempt: _Attempt) -> PhotoRow:
     error = None
     if attempt.model is not None and index in attempt.registered:
         error = reprojection_error(attempt.model, index)
+    shared = [0] * len(attempt.features)
+    for pair, found in attempt.matches.items():
+        if index in pair:
+            shared[sum(pair) - index] = len(found)
     return PhotoRow(
         name,
         keypoints=len(attempt.features[index].uv),
-        matches=sum(len(found) for pair, found in attempt.matches.items() if index in pair),
+        matches=sum(shared),
         registered=index in attempt.registered,
         reprojection_error=error,
+        shared=tuple(shared),
     )
 
 

@@ -113,6 +113,9 @@ def test_every_photo_has_a_row(solved: SolvedCameras) -> None:
     for row in solved.rows:
         assert row.registered and row.keypoints > 1000 and row.matches > 100
         assert row.reprojection_error is not None and 0 < row.reprojection_error < 1
+    shared = np.array([row.shared for row in solved.rows])
+    assert (shared == shared.T).all() and shared.sum(axis=1).tolist() == [row.matches for row in solved.rows]
+    assert (shared.diagonal() == 0).all() and shared[0, 1] > shared[0, 5]
 
 
 def test_held_out_photos_are_placed_and_strangers_are_named(solved: SolvedCameras, tmp_path: Path) -> None:

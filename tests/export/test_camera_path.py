@@ -2,13 +2,14 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from synthetic import look_at
 
 from recon.errors import InputError
-from recon.viewer.camera_path import CameraPath
+from recon.export.camera_path import CameraPath
 
 SIZE = (64, 48)
 
@@ -43,7 +44,7 @@ def test_a_single_key_stands_still_and_none_is_refused():
 def test_its_file_brings_it_back_and_is_in_opengl_axes(path: CameraPath):
     text = path.to_json(SIZE)
     again = CameraPath.from_json(text)
-    assert (again.seconds, again.fps) == (2.0, 10) and again.fov == pytest.approx(path.fov)
+    assert (again.seconds, again.fps, again.size) == (2.0, 10, SIZE) and again.fov == pytest.approx(path.fov)
     torch.testing.assert_close(torch.stack(again.keys), torch.stack(path.keys))
     content = json.loads(text)
     first = torch.tensor(content["camera_path"][0]["camera_to_world"]).reshape(4, 4)
@@ -60,6 +61,8 @@ def test_its_file_brings_it_back_and_is_in_opengl_axes(path: CameraPath):
         {"seconds": float("nan")},
         {"seconds": 1e9},
         {"fps": 0},
+        {"render_width": 1},
+        {"render_height": 10**9},
         {"keyframes": None},
     ],
     ids=str,
@@ -75,3 +78,17 @@ def test_a_file_of_something_else_is_refused():
             CameraPath.from_json(text)
     with pytest.raises(InputError, match="1 MB"):
         CameraPath.from_json(b" " * (2 << 20))
+
+
+def test_moved_with_the_scene_it_passes_the_same_things(path: CameraPath):
+    rigid = look_at(torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)).float()
+    point = torch.tensor([0.1, 0.2, 3.0, 1.0])
+    before, after = path.cameras(SIZE), path.moved(rigid).cameras(SIZE)
+    torch.testing.assert_close(
+        before.camera_from_world @ point, after.camera_from_world @ (rigid @ point), atol=1e-5, rtol=0
+    )
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"no\.json cannot be read"):
+        CameraPath.read(tmp_path / "no.json")

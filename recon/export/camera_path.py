@@ -6,6 +6,7 @@ https://docs.nerf.studio/quickstart/custom_dataset.html has the axes: OpenGL's, 
 import json
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ OPENGL = (1.0, -1.0, -1.0, 1.0)
 MAX_KEYS = 200
 MAX_BYTES = 1 << 20
 """A file of more says something else."""
+MAX_SIDE = 8192
+"""Pixels; encoders refuse more."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class CameraPath:
     """Vertical field of view of all, in radians."""
     seconds: float = 5.0
     fps: int = 24
+    size: tuple[int, int] = (1280, 720)
+    """(width, height) of the pictures, as a file asks for; the viewer takes its window's."""
 
     def with_key(self, world_from_camera: Float[Tensor, "4 4"], fov: float) -> "CameraPath":
         """One key frame more at the end; its field of view becomes that of all."""
@@ -85,13 +90,28 @@ class CameraPath:
             keys = tuple(_pose(entry["matrix"]) for entry in entries[:MAX_KEYS])
             degrees = float(entries[0]["fov"])
             seconds, fps = float(content["seconds"]), int(content["fps"])
+            size = int(content["render_width"]), int(content["render_height"])
             if not (1 < degrees < 175 and 0 < seconds <= 3600 and 1 <= fps <= 120):
                 raise ValueError("field of view, duration or frame rate is out of range")
+            if not 2 <= min(size) <= max(size) <= MAX_SIDE:
+                raise ValueError(f"pictures of {size[0]} x {size[1]} pixels cannot be made")
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise InputError(
                 f"This is no camera path ({error!r}); give one that the viewer saved."
             ) from error
-        return CameraPath(keys, math.radians(degrees), seconds, fps)
+        return CameraPath(keys, math.radians(degrees), seconds, fps, size)
+
+    @staticmethod
+    def read(path: Path) -> "CameraPath":
+        """The path of a file. Raises InputError for one that is not there, or is something else."""
+        try:
+            return CameraPath.from_json(path.read_bytes()[: MAX_BYTES + 1])
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}); save one in the viewer.") from error
+
+    def moved(self, rigid: Float[Tensor, "4 4"]) -> "CameraPath":
+        """The same way past a scene that was moved by `rigid`, new_from_old."""
+        return replace(self, keys=tuple(rigid.to(key) @ key for key in self.keys))
 
 
 def _pose(values: list[float]) -> Float[Tensor, "4 4"]:
