@@ -137,12 +137,11 @@ def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watc
 
     Held-out photos are then located among the solved cameras, which they do not change."""
     train, test = scene.train, scene.test
-    given = isinstance(train, Views) and isinstance(test, Views)
-    if given and not config.refine_given:
+    if isinstance(train, Views) and isinstance(test, Views) and not config.refine_given:
         return train, test
     if run.awaited is None and run.cameras.exists():
         return load_cameras(run.cameras, (train, test))
-    if given:
+    if isinstance(train, Views) and isinstance(test, Views):
         return refine_views(train, config, watch), test
     return solve_views(scene, config, watch)
 
