@@ -156,6 +156,8 @@ class Bench:
     """Folder of the results; what lies there already is not measured again."""
     max_size: int | None = None
     """Longer side of the fitted photos, where they are to be smaller than the measured ones."""
+    pictures: int = 4
+    """Test views of which pictures and error maps are kept beside each result; 0 keeps none."""
     lpips: Literal["protocol", "vgg", "alex", "none"] = "protocol"
     """Backbone of LPIPS; its weights come from torch's cache, or are fetched."""
     lpips_range: Literal["protocol", "[-1, 1]", "[0, 1]"] = "protocol"

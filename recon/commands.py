@@ -137,6 +137,7 @@ def plan_of(command: Bench) -> "Plan":
         output=command.output,
         metrics=metrics_of(command, protocol.metrics),
         max_size=command.max_size,
+        pictures=command.pictures,
     )
 
 

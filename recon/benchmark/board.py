@@ -51,6 +51,5 @@ class Board:
 
 
 def _result(outcome: Outcome) -> str:
-    if outcome.report is None or outcome.report.psnr is None:
-        return f"failed: {outcome.error}"
-    return f"{outcome.report.psnr:.2f} dB"
+    psnr = outcome.measured and outcome.measured.report.psnr
+    return f"failed: {outcome.error}" if psnr is None else f"{psnr:.2f} dB"

@@ -1,11 +1,12 @@
 """One task of a benchmark: its views read, its train views fitted, its test views measured."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from recon import datasets
+from recon.benchmark.pictures import draw_pictures
 from recon.benchmark.plan import Plan
 from recon.benchmark.results import Task
 from recon.datasets.posed import reduce_views
@@ -20,9 +21,18 @@ from recon.trainer import near_plane
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What came of a task."""
+
+    report: Report
+    pictures: dict[str, bytes]
+    """JPEG files by name."""
+
+
 def measure(
     plan: Plan, task: Task, device: torch.device, engine: Engine, lpips: Distance | None, watch: Watch
-) -> Report:
+) -> Measured:
     """Fits the train views of a task; only then looks at its test views."""
     train, test = read_task(plan, task, watch)
     train, config, clock = train.to(device), plan.config(task), Stopwatch(device)
@@ -32,8 +42,10 @@ def measure(
         raise KeyboardInterrupt
     with clock.stage("evaluation"):
         near = near_plane(fitted.stereo)
-        scores = evaluate(fitted.state.gaussians, test.to(device), engine, near, lpips, plan.metrics)
-    return make_report(task.method, config, train, fitted, scores, clock, engine)
+        test = test.to(device)
+        scores = evaluate(fitted.state.gaussians, test, engine, near, lpips, plan.metrics)
+    pictures = draw_pictures(fitted.state.gaussians, test, engine, near, plan.pictures)
+    return Measured(make_report(task.method, config, train, fitted, scores, clock, engine), pictures)
 
 
 def read_task(plan: Plan, task: Task, watch: Watch) -> tuple[Views, Views]:

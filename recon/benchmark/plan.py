@@ -29,6 +29,8 @@ class Plan:
     metrics: MetricsConfig
     max_size: int | None = None
     """Longer side of the fitted photos where they are to be smaller than those that are measured."""
+    pictures: int = 0
+    """Test views of which a task keeps pictures."""
 
     @property
     def tasks(self) -> list[Task]:

@@ -46,6 +46,8 @@ class Protocol:
     """Where below the data a scene's folder may lie, in order."""
     solves_cameras: bool = False
     """Whether the cameras are found from the train photos, as a user without any would."""
+    average_error: bool = False
+    """Whether RegNeRF's average error is reported beside the scores."""
     label: str = ""
     """What must stand beside its scores."""
 
@@ -93,6 +95,7 @@ LLFF = Protocol(
     reading=DataConfig(Path(), layout="llff", test_every=8, max_size=UNTOUCHED),
     metrics=THREE_DGS,
     published=published.LLFF,
+    average_error=True,
     source="RegNeRF's split; photos and poses of LLFF at 1/8 (Mildenhall et al. 2019)",
 )
 
@@ -104,6 +107,7 @@ DTU = Protocol(
     reading=DataConfig(Path(), layout="dtu", max_size=400),
     metrics=REGNERF,
     published=published.DTU,
+    average_error=True,
     ids={(EVERY_SCENE, n): Ids(DTU_TRAIN_ORDER[:n], DTU_TEST) for n in (3, 6, 9)},
     folders=("Rectified_4", "Rectified", ""),
     source="RegNeRF (Niemeyer et al. 2022), views of pixelNeRF; masks of IDR, the object on white",

@@ -6,9 +6,9 @@ import torch
 from rich.console import Console
 
 from recon.benchmark.board import Board
-from recon.benchmark.measure import measure, with_lpips
+from recon.benchmark.measure import Measured, measure, with_lpips
 from recon.benchmark.plan import Plan
-from recon.benchmark.results import Task, read_result, write_result
+from recon.benchmark.results import Task, read_result, write_pictures, write_result
 from recon.benchmark.workers import Workers, measure_side_by_side
 from recon.errors import InputError
 from recon.metrics import Distance
@@ -46,8 +46,8 @@ def run_here(
     for number, task in enumerate(tasks, start=1):
         console.print(f"{number} of {len(tasks)}: {task}", highlight=False)
         with Terminal(console) as terminal:
-            report = measure(plan, task, device, engine, lpips, terminal)
-        write_result(task.file(plan.output), task, report, plan.decided(task))
+            measured = measure(plan, task, device, engine, lpips, terminal)
+        keep(plan, task, measured)
 
 
 def run_side_by_side(
@@ -61,13 +61,18 @@ def run_side_by_side(
             board.show(running, outcome)
             if outcome is None:
                 continue
-            if outcome.report is not None:
-                task = outcome.task
-                write_result(task.file(plan.output), task, outcome.report, plan.decided(task))
+            if outcome.measured is not None:
+                keep(plan, outcome.task, outcome.measured)
             if outcome.error is not None:
                 failures.append(outcome.error)
     if failures:
         raise failures[0]
+
+
+def keep(plan: Plan, task: Task, measured: Measured) -> None:
+    """Writes the pictures, and then the result, which says that all is there."""
+    write_pictures(task.pictures(plan.output), measured.pictures)
+    write_result(task.file(plan.output), task, measured.report, plan.decided(task))
 
 
 def found_result(plan: Plan, task: Task) -> dict:

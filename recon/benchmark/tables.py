@@ -3,71 +3,149 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.table import Table
 
 from recon.benchmark.protocols import PROTOCOLS, Protocol
 from recon.benchmark.published import Published
-from recon.benchmark.results import Summary, summarise
+from recon.benchmark.results import Run, Summary, run_of, summarise
 
-Groups = dict[tuple[str, int], dict[str, Summary]]
-"""By scene and number of views, then by method."""
+Groups = dict[tuple[str, int], dict[Run, Summary]]
+"""By scene and number of views, then by run."""
 
 CAPTIONS = {
     "white_composite": "Masked: PSNR over the object, SSIM and LPIPS of the object on white.",
     "crop_bbox": "Masked: PSNR over the object, SSIM and LPIPS in its bounding box.",
 }
+AVERAGE_ERROR = (
+    "Average error: RegNeRF's, the geometric mean of 10^(-PSNR/10), sqrt(1 - SSIM) and LPIPS of a view."
+)
+OWN_POINTS = "stereo of the train photos"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a run of ours, or what somebody published."""
+
+    scene: str
+    views: int
+    method: str
+    scores: tuple[str, ...]
+    """In the order of Sheet.scores; empty where there is none."""
+    costs: tuple[str, ...]
+    """Seconds, Gaussians, GB; empty for published numbers."""
+    points: str
+    """What the first Gaussians came from."""
+    source: str
+    """Commit, engine and machine, or where a number was read."""
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of one protocol, however it is to be drawn."""
+
+    scores: tuple[str, ...]
+    """Headings of the scores."""
+    groups: tuple[tuple[Row, ...], ...]
+    """Rows of one scene and number of views."""
+    notes: tuple[str, ...]
+
+
+COSTS = ("seconds", "Gaussians", "GB")
+
+
+def make_sheet(protocol: Protocol, results: list[dict]) -> Sheet:
+    """A row a scene, number of views and run, published numbers below those of their scene, and means over
+    the scenes of each data set. A published mean stands beside ours only if ours is over the same scenes."""
+    metrics = results[0]["metrics"]
+    masks = metrics.get("masks", "none")
+    masked, average = masks != "none", protocol.average_error
+    groups = []
+    for (scene, views), runs in {**by_scene(results), **dict(means_of_parts(results))}.items():
+        rows = [
+            Row(
+                *(scene, views, f"{run.method} ({s.seeds} seed{'s' * (s.seeds > 1)})"),
+                *(_scores(s, masked, average), _costs(s), OWN_POINTS, str(run)),
+            )
+            for run, s in runs.items()
+        ]
+        whole = scene == f"mean of {len(protocol.scenes)}"
+        rows += [
+            Row(
+                *(scene, views, f"{other.method} (published)", _published(other, masked, average)),
+                *(("",) * len(COSTS), other.init, other.source, True),
+            )
+            for other in protocol.published.get(("mean" if whole else scene, views), ())
+        ]
+        groups.append(tuple(rows))
+    return Sheet(
+        score_names(masked, average, metrics["lpips_net"]), tuple(groups), _notes(protocol, masks, groups)
+    )
+
+
+def score_names(masked: bool, average: bool, net: str) -> tuple[str, ...]:
+    """Headings in the order of the rows."""
+    of_object = ("PSNR masked", "SSIM masked", "LPIPS masked") if masked else ()
+    return (*of_object, "PSNR", "SSIM", f"LPIPS ({net})", *(("average error",) if average else ()))
 
 
 def result_table(protocol: Protocol, results: list[dict]) -> Table:
-    """One row a scene, number of views and method, published numbers below those of their scene, and a mean
-    over the scenes of each data set."""
-    first = results[0]
-    masks = first["metrics"].get("masks", "none")
-    masked = ("PSNR masked", "SSIM masked", "LPIPS masked") if masks != "none" else ()
+    """The sheet for a terminal; runs are told apart there only where there are several."""
+    sheet, first = make_sheet(protocol, results), run_of(results[0])
     table = Table(
-        *("scene", "views", "method", *masked, "PSNR", "SSIM", f"LPIPS ({first['metrics']['lpips_net']})"),
-        *("seconds", "Gaussians", "GB"),
-        title=f"{protocol.name}: commit {first['commit']}, engine {first['engine']}, {first['machine']}",
+        *("scene", "views", "method", *sheet.scores, *COSTS),
+        title=f"{protocol.name}: {first}",
+        caption=" ".join(sheet.notes),
     )
-    for (scene, views), methods in {**by_scene(results), **dict(means_of_parts(results))}.items():
-        for method, s in methods.items():
-            name = f"{method} ({s.seeds} seeds)"
-            table.add_row(scene, str(views), name, *_scores(s, bool(masked)), *_costs(s))
-        key = "mean" if scene.startswith("mean") else scene
-        for other in protocol.published.get((key, views), ()):
-            name = f"{other.method} (published)"
-            table.add_row(scene, str(views), name, *_published(other, bool(masked)), style="dim")
+    for rows in sheet.groups:
+        for row in rows:
+            other = "" if row.published or row.source == str(first) else f", {row.source}"
+            style = "dim" if row.published else None
+            cells = (row.scene, str(row.views), row.method + other, *row.scores, *row.costs)
+            table.add_row(*cells, style=style)
         table.add_section()
-    table.caption = " ".join(_captions(protocol, masks))
     return table
 
 
+def markdown_table(sheet: Sheet) -> str:
+    """The sheet for a page of documentation, with its notes and the runs' commits below."""
+    header = ("Scene", "Views", "Method", "First points", *sheet.scores, *COSTS)
+    rows = [row for group in sheet.groups for row in group]
+    runs = list(dict.fromkeys(row.source for row in rows if not row.published))
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    for row in rows:
+        run = f" [{runs.index(row.source) + 1}]" if len(runs) > 1 and not row.published else ""
+        cells = (row.scene, str(row.views), row.method + run, row.points, *row.scores, *row.costs)
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    named = [f"[{i}] {run}" for i, run in enumerate(runs, start=1)] if len(runs) > 1 else runs
+    return "\n".join(
+        [*lines, "", " ".join([*(f"{run[0].upper()}{run[1:]}." for run in named), *sheet.notes]), ""]
+    )
+
+
 def by_scene(results: list[dict]) -> Groups:
-    """The seeds of each method summarised."""
+    """The seeds of each run summarised."""
     runs = defaultdict(lambda: defaultdict(list))
     for result in results:
-        runs[result["scene"], result["views"]][result["method"]].append(result)
-    return {
-        scene: {name: summarise(seeds) for name, seeds in methods.items()} for scene, methods in runs.items()
-    }
+        runs[result["scene"], result["views"]][run_of(result)].append(result)
+    return {scene: {run: summarise(seeds) for run, seeds in by.items()} for scene, by in runs.items()}
 
 
-def means_of_parts(results: list[dict]) -> Iterator[tuple[tuple[str, int], dict[str, Summary]]]:
-    """The mean over the scenes of each data set that has several; data sets of a protocol are never mixed."""
+def means_of_parts(results: list[dict]) -> Iterator[tuple[tuple[str, int], dict[Run, Summary]]]:
+    """The mean over the scenes of each data set that has several, of runs that have all of them; data sets of
+    a protocol are never mixed."""
     parts = defaultdict(set)
     for result in results:
         parts[result.get("part", ""), result["views"]].add(result["scene"])
     for (part, views), scenes in sorted(parts.items()):
-        if len(scenes) > 1:
-            own = [r for r in results if r["scene"] in scenes and r["views"] == views]
-            methods = list(dict.fromkeys(r["method"] for r in own))
-            groups = by_scene(own)
+        groups = by_scene([r for r in results if r["scene"] in scenes and r["views"] == views])
+        first, *others = groups.values()
+        runs = [run for run in first if all(run in by for by in others)]
+        if others and runs:
             name = f"mean of {len(scenes)}" + (f", {part}" if part else "")
-            yield (
-                (name, views),
-                {m: mean_summary([by[m] for by in groups.values() if m in by]) for m in methods},
-            )
+            yield (name, views), {run: mean_summary([by[run] for by in groups.values()]) for run in runs}
 
 
 def mean_summary(summaries: list[Summary]) -> Summary:
@@ -98,31 +176,33 @@ def protocol_table() -> Table:
     return table
 
 
-def _scores(s: Summary, masked: bool) -> list[str]:
-    whole = [f"{s.psnr:.2f} ± {s.psnr_spread:.2f}", f"{s.ssim:.3f}", _number(s.lpips)]
-    if not masked:
-        return whole
-    psnr = "-" if s.psnr_masked is None else f"{s.psnr_masked:.2f} ± {s.psnr_masked_spread:.2f}"
-    return [psnr, _number(s.ssim_masked), _number(s.lpips_masked), *whole]
+def _scores(s: Summary, masked: bool, average: bool) -> tuple[str, ...]:
+    scores = (f"{s.psnr:.2f} ± {s.psnr_spread:.2f}", f"{s.ssim:.3f}", _number(s.lpips))
+    if masked:
+        psnr = "-" if s.psnr_masked is None else f"{s.psnr_masked:.2f} ± {s.psnr_masked_spread:.2f}"
+        scores = (psnr, _number(s.ssim_masked), _number(s.lpips_masked), *scores)
+    return (*scores, _number(s.average_error)) if average else scores
 
 
-def _costs(s: Summary) -> list[str]:
-    return [f"{s.seconds:.1f}", f"{s.gaussians:,}", f"{s.peak_memory_gb:.1f}"]
+def _costs(s: Summary) -> tuple[str, ...]:
+    return f"{s.seconds:.1f}", f"{s.gaussians:,}", f"{s.peak_memory_gb:.1f}"
 
 
-def _published(other: Published, masked: bool) -> list[str]:
-    scores = [f"{other.psnr:.2f}", _number(other.ssim), _number(other.lpips)]
-    return scores + [""] * (6 if masked else 3)
+def _published(other: Published, masked: bool, average: bool) -> tuple[str, ...]:
+    """Of the object where the protocol measures it; of whole pictures, and average errors, none are known."""
+    scores = (f"{other.psnr:.2f}", _number(other.ssim), _number(other.lpips))
+    return scores + ("",) * (3 * masked + average)
 
 
-def _captions(protocol: Protocol, masks: str) -> Iterator[str]:
-    if masks in CAPTIONS:
-        yield CAPTIONS[masks]
-    if protocol.label:
-        yield protocol.label
-    sources = {p.source for rows in protocol.published.values() for p in rows}
-    if sources:
-        yield f"Published numbers, LPIPS with VGG: {'; '.join(sorted(sources))}."
+def _notes(protocol: Protocol, masks: str, groups: list[tuple[Row, ...]]) -> tuple[str, ...]:
+    sources = sorted({row.source for rows in groups for row in rows if row.published})
+    notes = (
+        CAPTIONS.get(masks, ""),
+        AVERAGE_ERROR if protocol.average_error else "",
+        protocol.label,
+        f"Published numbers, LPIPS with VGG: {'; '.join(sources)}." if sources else "",
+    )
+    return tuple(note for note in notes if note)
 
 
 def _number(value: float | None) -> str:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import torch
 
-from recon.benchmark.measure import measure
+from recon.benchmark.measure import Measured, measure
 from recon.benchmark.plan import Plan
 from recon.benchmark.results import Task
 from recon.errors import InputError, MachineError, ReconError
 from recon.metrics import Distance, LpipsNet, LpipsRange, make_lpips
-from recon.pipeline import Report
 from recon.rendering import pick_engine
 
 RETRIES = 3
@@ -41,10 +40,10 @@ class Workers:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: a report, or what went wrong."""
+    """What became of a task: what was measured, or what went wrong."""
 
     task: Task
-    report: Report | None
+    measured: Measured | None
     error: ReconError | None = None
 
 
@@ -69,7 +68,7 @@ def measure_side_by_side(
             yield list(running.values()), _outcome(ray, task, done)
 
 
-def _measure(plan: Plan, task: Task, device_type: str, workers: Workers) -> Report:
+def _measure(plan: Plan, task: Task, device_type: str, workers: Workers) -> Measured:
     """One task, in a worker."""
     torch.set_num_threads(workers.threads)
     device = torch.device(device_type)

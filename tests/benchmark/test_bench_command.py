@@ -51,6 +51,15 @@ def test_there_is_one_result_a_task(measured):
     assert set(results(output)) == {f"llff/fern/3-views/{name}.json" for name in names}
 
 
+def test_pictures_of_the_test_views_lie_beside_each_result(measured):
+    output, _ = measured
+    names = ("recon-seed0", "recon-seed1", "3dgs-seed0", "3dgs-seed1")
+    kinds = ("scene", "photo", "error")
+    assert {str(path.relative_to(output)) for path in output.rglob("*.jpg")} == {
+        f"llff/fern/3-views/{name}/000-{kind}.jpg" for name in names for kind in kinds
+    }
+
+
 def test_a_result_names_all_that_decides_it(measured):
     result = results(measured[0])["llff/fern/3-views/3dgs-seed1.json"]
     assert result.keys() >= {
