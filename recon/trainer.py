@@ -10,6 +10,7 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor
 
+from recon.coarse_to_fine import coarse_to_fine
 from recon.densify import Optimisers, Strategy
 from recon.events import Step
 from recon.gaussians import Gaussians
@@ -29,10 +30,10 @@ class RatesConfig:
     """In units of the scene's median depth."""
     means_final: float = 0.01
     """The rate of the means falls to this share at the last step."""
-    log_scales: float = 1e-2
-    quats: float = 2e-3
-    logit_opacities: float = 4e-2
-    sh0: float = 5e-3
+    log_scales: float = 1.5e-2
+    quats: float = 3e-3
+    logit_opacities: float = 6e-2
+    sh0: float = 7.5e-3
     shN: float = 1.25e-4
 
 
@@ -40,10 +41,12 @@ class RatesConfig:
 class FitConfig:
     """The optimisation."""
 
-    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 2000
+    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 1800
     """Steps of the fit; one train photo each."""
     dssim_weight: float = 0.2
     """Share of 1 - SSIM in the data term; the rest is L1."""
+    coarse_share: float = 0.25
+    """Share of the fit, from its start, that sees photos of half the size."""
     harmonics_start: float = 0.5
     """Share of the fit before colours may depend on the direction."""
     seed: Annotated[int, tyro.conf.arg(aliases=("--seed",))] = 0
@@ -90,9 +93,10 @@ def fit(
     unit = stereo.scale
     generator = torch.Generator(device=state.gaussians.means.device)
     add_traits(views, stereo, state, recipe)
+    seen_at = coarse_to_fine((views, stereo), config.coarse_share * config.max_steps)
     while state.step < config.max_steps:
         generator.manual_seed(step_seed(config.seed, state.step))
-        moment = draw(views, stereo, state, recipe, engine, config, generator)
+        moment = draw(*seen_at(state.step), state, recipe, engine, config, generator)
         losses = weighed_losses(moment, recipe, config)
         torch.stack(list(losses.values())).sum().backward()
         advance(state, moment, recipe, config, unit)
@@ -125,7 +129,8 @@ def advance(state: FitState, moment: Moment, recipe: Recipe, config: FitConfig, 
     with scaled_steps(state.gaussians, factors):
         for optimiser in state.optimisers.values():
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+    for _, parameter in state.gaussians.named_parameters():
+        parameter.grad = None
     for regulariser in recipe.regularisers.values():
         regulariser.after_step(moment)
     recipe.strategy.after_step(state.step, config.seed, state.gaussians, state.optimisers, moment.rendering)

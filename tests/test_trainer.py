@@ -84,7 +84,8 @@ def error(gaussians: Gaussians, views: Views, near: float) -> float:
 
 
 def test_a_known_scene_is_learned_and_an_unseen_photo_with_it(small_truth: Truth, train: Truth):
-    config = replace(METHODS["recon"][1], fit=FitConfig(max_steps=150))
+    # Losses on photos of half the size are lower: they would not compare.
+    config = replace(METHODS["recon"][1], fit=FitConfig(max_steps=150, coarse_share=0.0))
     state, held_out = make_state(train, config), small_truth.views.select([3])
     near = near_plane(train.stereo)
     before = error(state.gaussians, train.views, near) / 3, error(state.gaussians, held_out, near)
@@ -321,7 +322,7 @@ def test_masked_pixels_teach_nothing(train: Truth):
 def test_a_switched_off_part_is_not_in_the_recipe(train: Truth):
     assert make_recipe(METHODS["3dgs"][1], train.views, train.stereo).regularisers == {}
     everything = make_recipe(METHODS["recon"][1], train.views, train.stereo).regularisers
-    assert set(everything) == {"dropout", "stereo_depth", "depth_ranking", "shifted_camera", "opacity_decay"}
+    assert set(everything) == {"dropout", "stereo_depth", "shifted_camera", "opacity_decay"}
 
 
 def test_lengths_of_the_recipe_are_those_of_the_scene(train: Truth):

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from recon.coarse_to_fine import coarse_to_fine
 from recon.densify import remove_gaussians
 from recon.events import Step
 from recon.losses import photometric_loss
@@ -74,12 +75,13 @@ class PairedFit:
         generator = torch.Generator(device=state.gaussians.means.device)
         for field, parts, _ in fields:
             add_traits(views, stereo, field, parts)
+        seen_at = coarse_to_fine((views, stereo), config.coarse_share * config.max_steps)
         while state.step < config.max_steps:
             generator.manual_seed(step_seed(config.seed, state.step))
             moments, losses = [], []
             for field, parts, _ in fields:
                 # The seed of the first: both see the same photo.
-                moments.append(draw(views, stereo, field, parts, engine, config, generator))
+                moments.append(draw(*seen_at(state.step), field, parts, engine, config, generator))
                 losses.append(weighed_losses(moments[-1], parts, config))
             if moments[0].progress >= self.config.start:
                 term = self.config.weight * self._disagreement(moments, config.dssim_weight)

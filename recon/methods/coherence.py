@@ -47,7 +47,10 @@ class Coherence(Regulariser):
     """For each train view the one where its matches are looked up."""
 
     def traits(self, gaussians: Gaussians, views: Views, stereo: StereoPrior) -> dict[str, Tensor]:
-        return {"home": find_homes(gaussians.means.detach(), views, stereo)}
+        home = find_homes(gaussians.means.detach(), views, stereo)
+        # As shares of the photo: the first steps of a fit see smaller ones.
+        sizes = home.new_tensor(views.sizes)[home[:, 0].long()]
+        return {"home": torch.cat([home[:, :1], home[:, 1:3] / sizes, home[:, 3:]], dim=1)}
 
     def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
         config, terms = self.config, []
@@ -64,7 +67,8 @@ class Coherence(Regulariser):
         change = near / z.clamp_min(0.3 * near) - near * home
         width, height = moment.views.sizes[moment.index]
         shape = (-(-height // config.cell), -(-width // config.cell))
-        cell = (v / config.cell).long() * shape[1] + (u / config.cell).long()
+        row, column = (v * height / config.cell).long(), (u * width / config.cell).long()
+        cell = row.clamp_max(shape[0] - 1) * shape[1] + column.clamp_max(shape[1] - 1)
         # Gaussians at home in other photos form one group too many, which no loss looks at.
         cell = torch.where(view == moment.index, cell, shape[0] * shape[1])
         (changes, homes), filled = group_means(torch.stack([change, near * home]), cell, shape)

@@ -20,9 +20,9 @@ from recon.rendering.graphs import graphed
 class DepthRankingConfig:
     """Losses on the order of depths where stereo is not to be trusted in value."""
 
-    ranking_weight: float = 0.1
-    """Weight of the order of depths; 0 switches it off."""
-    continuity_weight: float = 0.02
+    ranking_weight: float = 0.0
+    """Weight of the order of depths; 0 switches it off. Beside the stereo depth it brings nothing."""
+    continuity_weight: float = 0.0
     """Weight of keeping neighbours on one surface together; 0 switches it off."""
     every: int = 2
     """Steps between two uses; the weights grow by the same factor."""

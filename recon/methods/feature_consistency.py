@@ -68,7 +68,7 @@ class FeatureConsistency(Regulariser):
         width = depth.shape[1]
         uv = torch.stack([pixel % width, pixel // width], dim=-1) + 0.5
         points = points_seen(moment.views.cameras, index, uv, depth.flatten()[pixel])
-        own = self.features[index].flatten(0, 1)[pixel]
+        own = read(self.features[index], uv, moment.views.sizes[index])
         mask = moment.views.masks[index]
         counts = torch.ones_like(pixel, dtype=torch.bool) if mask is None else mask.flatten()[pixel]
         differences, uses = [], []
@@ -91,7 +91,16 @@ class FeatureConsistency(Regulariser):
             surface = points_seen(cameras, source, there, depth)
             back, _ = project(surface, cameras.Ks[index], cameras.camera_from_world[index])
             closes = (back - uv).norm(dim=-1) < self.config.cycle
-        return sample(self.features[source], there), closes & inside(there, z, cameras.sizes[source])
+        size = cameras.sizes[source]
+        return read(self.features[source], there, size), closes & inside(there, z, size)
+
+
+def read(
+    features: Float[Tensor, "_h _w c"], uv: Float[Tensor, "p 2"], size: tuple[int, int]
+) -> Float[Tensor, "p c"]:
+    """Features at pixels of a photo that is now (width, height) large, and was as large as they are."""
+    height, width = features.shape[:2]
+    return sample(features, uv * uv.new_tensor([width / size[0], height / size[1]]))
 
 
 def points_seen(

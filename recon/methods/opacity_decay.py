@@ -11,7 +11,7 @@ from recon.methods.regulariser import Moment, Regulariser
 class OpacityDecayConfig:
     """Fading of Gaussians, against floaters."""
 
-    rate: float = 0.004
+    rate: float = 0.005
     """Share of its opacity that a Gaussian loses in each step that draws it; 0 switches the decay off."""
 
 

@@ -24,7 +24,7 @@ class ShiftedCameraConfig:
     """0 switches the loss off."""
     max_shift: float = 0.4
     """Largest sideways shift, as a share of the largest distance between train cameras."""
-    every: int = 2
+    every: int = 3
     """Steps between two uses; the weight grows by the same factor."""
     start: float = 0.2
     """Share of the fit before the loss begins: the depth must mean something first."""

@@ -71,18 +71,18 @@ PLAIN = MethodConfig(
     dropout=DropoutConfig(max_rate=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
     stereo_depth=StereoDepthConfig(weight=0.0),
-    depth_ranking=DepthRankingConfig(ranking_weight=0.0, continuity_weight=0.0),
     densify="grow",
-    # Half the rates of "recon", near those of the 3DGS code: its growing is tuned to them.
+    # Lower rates than those of "recon", near those of the 3DGS code: its growing is tuned to them.
     fit=FitConfig(
-        rates=RatesConfig(means=8e-5, log_scales=5e-3, quats=1e-3, logit_opacities=2e-2, sh0=2.5e-3)
+        coarse_share=0.0,
+        rates=RatesConfig(means=8e-5, log_scales=5e-3, quats=1e-3, logit_opacities=2e-2, sh0=2.5e-3),
     ),
 )
 """3DGS: what the methods of the literature add to."""
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
-        "Stereo points, opacity decay, dropout, shifted-camera consistency, stereo depth, depth ranking.",
+        "Stereo points, opacity decay, dropout, shifted-camera consistency, stereo depth; coarse to fine.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
@@ -102,7 +102,9 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
     ),
     "sparsenerf": (
         "3dgs with depth ranking and continuity; the order comes from stereo, not from a network.",
-        replace(PLAIN, depth_ranking=DepthRankingConfig(pixels="all")),
+        replace(
+            PLAIN, depth_ranking=DepthRankingConfig(ranking_weight=0.1, continuity_weight=0.02, pixels="all")
+        ),
     ),
     "fsgs": (
         "3dgs with depth correlation at train and pseudo views, to stereo depth instead of a network's.",

@@ -119,7 +119,7 @@ def test_trusted_pixels_are_left_to_the_stereo_loss(small_truth: Truth):
     moment = make_moment(small_truth, depth_factor=-1)
     everything = tuple(torch.ones_like(c) for c in small_truth.co_visible)
     nothing = tuple(torch.zeros_like(c) for c in small_truth.co_visible)
-    term = DepthRanking(DepthRankingConfig(every=1))
+    term = DepthRanking(DepthRankingConfig(ranking_weight=0.1, continuity_weight=0.02, every=1))
     trusted = replace(moment, stereo=replace(moment.stereo, consistent=everything))
     untrusted = replace(moment, stereo=replace(moment.stereo, consistent=nothing))
     assert term.loss(trusted).item() == 0
@@ -128,7 +128,7 @@ def test_trusted_pixels_are_left_to_the_stereo_loss(small_truth: Truth):
 
 def test_the_true_depth_violates_no_order(small_truth: Truth):
     nothing = tuple(torch.zeros_like(c) for c in small_truth.co_visible)
-    config = DepthRankingConfig(continuity_weight=0.0, every=1)
+    config = DepthRankingConfig(ranking_weight=0.1, every=1)
     right = make_moment(small_truth)
     right = replace(right, stereo=replace(right.stereo, consistent=nothing))
     mirrored = make_moment(small_truth, depth_factor=-1)
@@ -141,4 +141,6 @@ def test_all_pairs_are_ranked_where_asked_for(small_truth: Truth):
     everything = tuple(torch.ones_like(c) for c in small_truth.co_visible)
     moment = make_moment(small_truth, depth_factor=-1)
     trusted = replace(moment, stereo=replace(moment.stereo, consistent=everything))
-    assert DepthRanking(DepthRankingConfig(every=1, pixels="all")).loss(trusted).item() > 0
+    assert (
+        DepthRanking(DepthRankingConfig(ranking_weight=0.1, every=1, pixels="all")).loss(trusted).item() > 0
+    )

@@ -10,6 +10,7 @@ from recon.methods.co_regularisation import CoRegularisationConfig
 from recon.methods.coherence import CoherenceConfig
 from recon.methods.confidence_rates import ConfidenceRatesConfig
 from recon.methods.depth_correlation import DepthCorrelationConfig
+from recon.methods.depth_ranking import DepthRankingConfig
 from recon.methods.feature_consistency import FeatureConsistencyConfig
 from recon.methods.opacity_noise import OpacityNoiseConfig
 from recon.methods.published import PUBLISHED
@@ -26,7 +27,7 @@ PARTS = {
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "stereo_depth", "depth_ranking", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "stereo_depth", "shifted_camera", "opacity_decay"},
 }
 """The regularisers of each method."""
 
@@ -57,6 +58,7 @@ ALL_ON = replace(
     METHODS["recon"][1],
     initialise=InitialiseConfig(max_gaussians=200, border_spacing=8),
     fit=FitConfig(max_steps=4),
+    depth_ranking=DepthRankingConfig(ranking_weight=0.1, continuity_weight=0.1),
     depth_correlation=DepthCorrelationConfig(weight=0.1, pseudo_weight=0.1),
     relative_depth=RelativeDepthConfig(weight=0.1),
     feature_consistency=FeatureConsistencyConfig(weight=0.1, pixels=500),

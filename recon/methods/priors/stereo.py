@@ -22,6 +22,7 @@ from recon.methods.priors.completion import complete_depths
 from recon.methods.priors.correlation import box_mean, normalised_correlation, window_statistics
 from recon.methods.priors.trust import DepthMap, TrustConfig, trusted_pixels
 from recon.rendering.sweep import in_core, plane_scores
+from recon.resize import resized
 from recon.scene import Cameras, Views
 
 
@@ -111,26 +112,12 @@ def depth_maps(
 
 def reduce_views(views: Views, max_size: int) -> Views:
     """The views with photos no larger than `max_size`, their intrinsics scaled along."""
-    images, Ks = [], []
-    for image, K in zip(views.images, views.cameras.Ks, strict=True):
-        height, width = image.shape[:2]
-        factor = min(1.0, max_size / max(height, width))
-        size = (max(1, round(height * factor)), max(1, round(width * factor)))
-        if size != (height, width):
-            image = F.interpolate(image.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
-        images.append(image)
-        # With pixel centres at +0.5 intrinsics scale by the ratio of the sizes, without an offset.
-        Ks.append(K * K.new_tensor([[size[1] / width], [size[0] / height], [1.0]]))
-    sizes = tuple((image.shape[1], image.shape[0]) for image in images)
-    cameras = Cameras(views.cameras.camera_from_world, torch.stack(Ks), sizes)
-    return Views(
-        images=tuple(images),
-        names=views.names,
-        masks=(None,) * len(images),
-        paths=views.paths,
-        focal_priors=views.focal_priors,
-        cameras=cameras,
-    )
+    factors = [min(1.0, max_size / max(size)) for size in views.sizes]
+    sizes = [
+        (max(1, round(width * f)), max(1, round(height * f)))
+        for (width, height), f in zip(views.sizes, factors, strict=True)
+    ]
+    return resized(views, sizes)
 
 
 def sweep_planes(cameras: Cameras, depth_range: tuple[float, float], max_planes: int) -> Float[Tensor, " d"]:
@@ -220,9 +207,9 @@ UNSEEN_SCORE = 0.0
 """That of two pictures without texture: a plane that leaves the source's picture says as little. Were it
 less, what has no texture would be drawn to the planes that stay inside, often the nearest."""
 
-PIXELS_AT_ONCE = 800_000
-"""Pixels that are warped together, over some planes: few enough for a processor's cache, many enough that a
-GPU is not kept waiting by their launch."""
+PIXELS_AT_ONCE = 8_000_000
+"""Pixels that are warped together, over some planes: many enough that a GPU is not kept waiting by their
+launch, few enough for its memory. (On a CPU the core sweeps row by row.)"""
 
 
 def best_depth(
