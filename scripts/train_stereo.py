@@ -1,0 +1,281 @@
+"""Trains the stereo network on random worlds that are made meanwhile, on the same device.
+
+    python scripts/train_stereo.py --device cuda --minutes 9 --output runs/stereo
+    python scripts/train_stereo.py --device cuda --minutes 9 --output runs/stereo --resume STATE
+    python scripts/train_stereo.py --output runs/stereo --resume STATE --export
+
+OUTPUT/state.safetensors     everything needed to go on, exactly: STATE
+OUTPUT/stereo.safetensors    the mean weights, as the package ships them
+OUTPUT/log.jsonl             losses, pace, and scores on held-out worlds
+
+A step's worlds and random numbers follow from the seed and its number, so a run that is cut in pieces is the
+run in one piece. The schedule spans --steps: once the pace is known, give the number that fits the time.
+"""
+
+import json
+import math
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import tyro
+from stereo_held_out import held_out_scores, run_network
+from stereo_losses import WEIGHTS, stereo_losses
+from stereo_samples import draw_sample
+from stereo_state import TrainingState, load_state, new_state, save_state, update_mean
+from torch import Generator, Tensor
+from worlds.pictures import Tracer
+from worlds.ring import Ring
+from worlds.textures import make_bank
+from worlds.tracing import trace
+
+from recon.errors import MachineError, ReconError
+from recon.methods.priors.learned.network import NetworkConfig
+from recon.methods.priors.learned.weights import parameter_count, save_network
+from recon.provenance import commit
+from recon.seeds import step_seed
+
+SOURCES, SOURCE_ODDS = (1, 2, 3, 4), (1, 3, 2, 2)
+"""Sources of a step's samples, and how often."""
+EASY = 0.05
+"""Share of the steps that see exact cameras and clean pictures."""
+OCCLUDED = (0.2, 0.3)
+"""Until this share of the steps, pixels that no source sees count nothing; then this weight."""
+RESERVE = 20.0
+"""Seconds kept for the last scores and files."""
+HELD_OUT = 500_000
+"""Added to the seed: worlds apart from all that are trained on."""
+MAX_SKIPPED = 10
+"""Steps in a row whose gradients are not finite, before training gives up."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train, on what, for how long."""
+
+    output: Path = Path("runs/stereo")
+    resume: Path | None = None
+    """State to go on from."""
+    export: bool = False
+    """Only write the mean weights of --resume."""
+    device: str = "cpu"
+    minutes: float = 9.0
+    """Stop after this time, start and end included."""
+    steps: int = 12_000
+    """Length of the schedule, over all runs."""
+    stop_after: int | None = None
+    """Stop after this many steps of the schedule, if the time allows."""
+    batch: int = 16
+    """Samples a step at the small size; half as many at the large one."""
+    small: tuple[int, int] = (256, 384)
+    """Height and width of the pictures at first; multiples of 32."""
+    large: tuple[int, int] = (384, 512)
+    """And of the later ones."""
+    large_share: float = 0.4
+    """Share of the steps, the last ones, at the large size."""
+    rate: float = 4e-4
+    """Highest learning rate."""
+    warm_up: int = 300
+    """Steps until it is reached."""
+    worlds: int = 192
+    """Worlds at hand."""
+    samples_a_world: int = 24
+    """Samples drawn for each new world."""
+    textures: int = 1024
+    texture_size: int = 256
+    """Side in texels, a power of two."""
+    held_out: int = 16
+    """Worlds for the scores."""
+    log_every: int = 50
+    evaluate_every: int = 500
+    checkpoint_every: float = 3.0
+    """Minutes."""
+    compile: bool = True
+    """Compile the tracing of worlds (on a GPU; a minute at the start, then several times as fast)."""
+    seed: int = 0
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+
+
+def learning_rate(step: int, options: Options) -> float:
+    """Linear warm-up, then half a cosine to a hundredth of the highest."""
+    if step < options.warm_up:
+        return options.rate * (step + 1) / options.warm_up
+    done = min(1.0, (step - options.warm_up) / max(1, options.steps - options.warm_up))
+    return options.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class Source:
+    """Rings of worlds by size of picture; the bank they are painted from."""
+
+    def __init__(self, options: Options, device: torch.device) -> None:
+        self.options = options
+        self.tracer: Tracer = trace
+        if options.compile and device.type != "cpu":
+            self.tracer = torch.compile(trace, dynamic=False)
+        generator = Generator(device=device).manual_seed(options.seed)
+        self.bank = make_bank(options.textures, options.texture_size, generator)
+        self.held_out = Ring(self.bank, options.small, options.held_out, options.seed + HELD_OUT, self.tracer)
+        self.held_out.advance(0)
+        self._ring: Ring | None = None
+
+    def ring(self, step: int) -> Ring:
+        """The worlds of a step."""
+        options = self.options
+        size = options.large if is_large(step, options) else options.small
+        if self._ring is None or self._ring.size != size:
+            self._ring = None  # the memory of the old ring is free before the new one is made
+            self._ring = Ring(self.bank, size, options.worlds, options.seed, self.tracer)
+        self._ring.advance(step * options.batch // options.samples_a_world)
+        return self._ring
+
+
+def is_large(step: int, options: Options) -> bool:
+    """Whether a step comes after those at the small size."""
+    return step >= (1 - options.large_share) * options.steps
+
+
+def batch_size(step: int, options: Options) -> int:
+    return max(1, options.batch // 2) if is_large(step, options) else options.batch
+
+
+def train_step(state: TrainingState, source: Source, options: Options) -> tuple[dict[str, Tensor], bool]:
+    """One step; the parts of the loss, weighed, and whether the weights moved."""
+    step, device = state.step, source.bank.texels.device
+    seed = step_seed(options.seed, step)
+    sources = random.Random(seed).choices(SOURCES, SOURCE_ODDS)[0]
+    hard = step >= EASY * options.steps
+    sample = draw_sample(source.ring(step), batch_size(step, options), sources, seed, hard)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
+        output = run_network(state.network, sample)
+    late = step >= OCCLUDED[0] * options.steps
+    parts = stereo_losses(output, sample, OCCLUDED[1] if late else 0.0)
+    parts = {name: WEIGHTS[name] * part for name, part in parts.items()}
+    for group in state.optimiser.param_groups:
+        group["lr"] = learning_rate(step, options)
+    torch.stack(list(parts.values())).sum().backward()
+    norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    moved = bool(torch.isfinite(norm))
+    if moved:
+        state.optimiser.step()
+        update_mean(state)
+    state.optimiser.zero_grad(set_to_none=True)
+    state.step += 1
+    return {name: part.detach() for name, part in parts.items()}, moved
+
+
+class Log:
+    """Lines of JSON, in a file and on the terminal."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+
+    def write(self, **values: object) -> None:
+        line = json.dumps(values)
+        print(line, flush=True)
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+
+
+def export(state: TrainingState, options: Options) -> Path:
+    """The mean weights, as the package ships them."""
+    path = options.output / "stereo.safetensors"
+    training = {
+        "steps": state.step,
+        "seconds": round(state.seconds),
+        "seed": options.seed,
+        "commit": commit(),
+    }
+    save_network(path, state.mean, training)
+    return path
+
+
+def train(options: Options) -> TrainingState:
+    """Until the schedule or the time ends; writes the state, the log and the weights."""
+    began = time.monotonic()
+    device = torch.device(options.device)
+    log, saved = Log(options.output / "log.jsonl"), options.output / "state.safetensors"
+    state = new_state(options.network, options.seed, device, options.rate)
+    count = parameter_count(state.network)
+    log.write(parameters=count, megabytes=round(2e-6 * count, 2), device=str(device), commit=commit())
+    if options.resume is not None:
+        load_state(options.resume, state)
+        log.write(resumed=str(options.resume), step=state.step)
+    if options.export:
+        log.write(weights=str(export(state, options)))
+        return state
+    source = Source(options, device)
+    source.ring(state.step)
+    log.write(worlds=options.worlds, seconds=round(time.monotonic() - began, 1))
+    last = min(options.steps, options.stop_after or options.steps)
+    run = Run(state, source, options, log, saved)
+    while state.step < last and time.monotonic() - began < 60 * options.minutes - RESERVE:
+        run.step()
+    run.save()
+    run.evaluate()
+    log.write(weights=str(export(state, options)), step=state.step, minutes=round(state.seconds / 60, 2))
+    return state
+
+
+class Run:
+    """The steps of one process with what happens every so often between them."""
+
+    def __init__(self, state: TrainingState, source: Source, options: Options, log: Log, saved: Path) -> None:
+        self.state, self.source, self.options, self.log, self.saved = state, source, options, log, saved
+        self.saved_at = self.marked_at = time.monotonic()
+        self.marked_seconds, self.samples, self.skipped, self.skipped_in_a_row = state.seconds, 0, 0, 0
+
+    def step(self) -> None:
+        before = time.monotonic()
+        parts, moved = train_step(self.state, self.source, self.options)
+        self.samples += batch_size(self.state.step - 1, self.options)
+        self.skipped += not moved
+        self.skipped_in_a_row = 0 if moved else self.skipped_in_a_row + 1
+        if self.skipped_in_a_row > MAX_SKIPPED:
+            raise MachineError(
+                f"Gradients were not finite in {self.skipped_in_a_row} steps up to {self.state.step} "
+                f"({ {name: float(part) for name, part in parts.items()} }); go on from {self.saved} with a "
+                "lower --rate."
+            )
+        self.state.seconds += time.monotonic() - before
+        if self.state.step % self.options.log_every == 0:
+            self._mark(parts)
+        if self.state.step % self.options.evaluate_every == 0:
+            self.evaluate()
+        if time.monotonic() - self.saved_at > 60 * self.options.checkpoint_every:
+            self.save()
+
+    def _mark(self, parts: dict[str, Tensor]) -> None:
+        seconds = self.state.seconds - self.marked_seconds
+        losses = {name: round(float(part), 4) for name, part in parts.items()}
+        self.log.write(
+            step=self.state.step,
+            loss=round(sum(losses.values()), 4),
+            **losses,
+            rate=round(learning_rate(self.state.step, self.options), 7),
+            minutes=round(self.state.seconds / 60, 2),
+            samples_a_second=round(self.samples / max(seconds, 1e-9), 1),
+            skipped=self.skipped,
+        )
+        self.marked_seconds, self.samples = self.state.seconds, 0
+
+    def evaluate(self) -> None:
+        batch = min(4, self.options.held_out)
+        scores = held_out_scores(
+            self.state.mean, self.source.held_out, batch, -(-self.options.held_out // batch)
+        )
+        self.log.write(step=self.state.step, **scores)
+
+    def save(self) -> None:
+        save_state(self.saved, self.state)
+        self.saved_at = time.monotonic()
+
+
+if __name__ == "__main__":
+    try:
+        train(tyro.cli(Options, description=__doc__))
+    except ReconError as error:
+        sys.exit(str(error))
