@@ -13,17 +13,16 @@ run in one piece. The schedule spans --steps: once the pace is known, give the n
 """
 
 import json
-import math
 import random
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 import tyro
 from stereo_held_out import held_out_scores, run_network
 from stereo_losses import WEIGHTS, stereo_losses
+from stereo_options import Options, batch_size, is_large, learning_rate
 from stereo_samples import draw_sample
 from stereo_state import TrainingState, load_state, new_state, save_state, update_mean
 from torch import Generator, Tensor
@@ -33,7 +32,6 @@ from worlds.textures import make_bank
 from worlds.tracing import trace
 
 from recon.errors import MachineError, ReconError
-from recon.methods.priors.learned.network import NetworkConfig
 from recon.methods.priors.learned.weights import parameter_count, save_network
 from recon.provenance import commit
 from recon.seeds import step_seed
@@ -50,61 +48,6 @@ HELD_OUT = 500_000
 """Added to the seed: worlds apart from all that are trained on."""
 MAX_SKIPPED = 10
 """Steps in a row whose gradients are not finite, before training gives up."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to train, on what, for how long."""
-
-    output: Path = Path("runs/stereo")
-    resume: Path | None = None
-    """State to go on from."""
-    export: bool = False
-    """Only write the mean weights of --resume."""
-    device: str = "cpu"
-    minutes: float = 9.0
-    """Stop after this time, start and end included."""
-    steps: int = 12_000
-    """Length of the schedule, over all runs."""
-    stop_after: int | None = None
-    """Stop after this many steps of the schedule, if the time allows."""
-    batch: int = 16
-    """Samples a step at the small size; half as many at the large one."""
-    small: tuple[int, int] = (256, 384)
-    """Height and width of the pictures at first; multiples of 32."""
-    large: tuple[int, int] = (384, 512)
-    """And of the later ones."""
-    large_share: float = 0.4
-    """Share of the steps, the last ones, at the large size."""
-    rate: float = 4e-4
-    """Highest learning rate."""
-    warm_up: int = 300
-    """Steps until it is reached."""
-    worlds: int = 192
-    """Worlds at hand."""
-    samples_a_world: int = 24
-    """Samples drawn for each new world."""
-    textures: int = 1024
-    texture_size: int = 256
-    """Side in texels, a power of two."""
-    held_out: int = 16
-    """Worlds for the scores."""
-    log_every: int = 50
-    evaluate_every: int = 500
-    checkpoint_every: float = 3.0
-    """Minutes."""
-    compile: bool = True
-    """Compile the tracing of worlds (on a GPU; a minute at the start, then several times as fast)."""
-    seed: int = 0
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-
-
-def learning_rate(step: int, options: Options) -> float:
-    """Linear warm-up, then half a cosine to a hundredth of the highest."""
-    if step < options.warm_up:
-        return options.rate * (step + 1) / options.warm_up
-    done = min(1.0, (step - options.warm_up) / max(1, options.steps - options.warm_up))
-    return options.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 class Source:
@@ -130,15 +73,6 @@ class Source:
             self._ring = Ring(self.bank, size, options.worlds, options.seed, self.tracer)
         self._ring.advance(step * options.batch // options.samples_a_world)
         return self._ring
-
-
-def is_large(step: int, options: Options) -> bool:
-    """Whether a step comes after those at the small size."""
-    return step >= (1 - options.large_share) * options.steps
-
-
-def batch_size(step: int, options: Options) -> int:
-    return max(1, options.batch // 2) if is_large(step, options) else options.batch
 
 
 def train_step(state: TrainingState, source: Source, options: Options) -> tuple[dict[str, Tensor], bool]:

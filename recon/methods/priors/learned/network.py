@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from recon.methods.priors.learned.features import ContextEncoder, Features, MatchingEncoder
+from recon.methods.priors.learned.features import Context, ContextEncoder, Features, MatchingEncoder
 from recon.methods.priors.learned.refinement import MARGIN, OFFSETS, Spread, Update, look_around
 from recon.methods.priors.learned.volume import Visibility, VolumeNet, best_mode, matching_volume
 from recon.methods.priors.learned.warping import scaled_homography
@@ -76,10 +76,26 @@ class StereoNetwork(nn.Module):
         """`homographies` as plane_homography makes them, (b, 3, 4) in pixels of the photos, one a source;
         `inverse_range` from far to near, 1 / world units."""
         context = self.context(reference.trunk)
-        far, near = inverse_range[:, 0], inverse_range[:, 1]
-        steps = torch.linspace(0, 1, self.config.planes, device=far.device)
-        planes = far[:, None] + steps * (near - far)[:, None]
-        correlation, logits = matching_volume(
+        scores, visibility = self._match(reference, sources, homographies, inverse_range, context)
+        guess, peak = (F.interpolate(x.detach(), scale_factor=2) for x in best_mode(scores))
+        hidden, positions = self._refine(
+            reference, sources, homographies, inverse_range, context, visibility, guess, peak
+        )
+        full, log_b = self.spread(hidden, positions[-1])
+        return StereoOutput(full, log_b.clamp(*LOG_B), visibility, scores, positions)
+
+    def _match(
+        self,
+        reference: Features,
+        sources: list[Features],
+        homographies: list[Tensor],
+        inverse_range: Float[Tensor, "b 2"],
+        context: Context,
+    ) -> tuple[Float[Tensor, "b d _k _l"], list[Tensor]]:
+        """Logits of the planes at 1/8, and of each source's visibility."""
+        far, near = inverse_range[:, :1], inverse_range[:, 1:]
+        planes = far + torch.linspace(0, 1, self.config.planes, device=far.device) * (near - far)
+        correlation, visibility = matching_volume(
             reference.eighth,
             [source.eighth for source in sources],
             [scaled_homography(homography, 8) for homography in homographies],
@@ -87,33 +103,37 @@ class StereoNetwork(nn.Module):
             self.groups,
             self.visibility,
         )
-        told = context.volume.float()[:, :, None].expand(-1, -1, len(steps), -1, -1)
-        scores = self.volume(torch.cat([correlation, told], dim=1))
-        guess, peak = best_mode(scores)
+        told = context.volume.float()[:, :, None].expand(-1, -1, self.config.planes, -1, -1)
+        return self.volume(torch.cat([correlation, told], dim=1)), visibility
 
-        position, peak = (F.interpolate(x.detach(), scale_factor=2) for x in (guess, peak))
-        weights = [F.interpolate(x.detach().float().sigmoid(), scale_factor=2) for x in logits]
-        quarters = [scaled_homography(homography, 4) for homography in homographies]
+    def _refine(
+        self,
+        reference: Features,
+        sources: list[Features],
+        homographies: list[Tensor],
+        inverse_range: Float[Tensor, "b 2"],
+        context: Context,
+        visibility: list[Tensor],
+        position: Float[Tensor, "b 1 _k _l"],
+        peak: Float[Tensor, "b 1 _k _l"],
+    ) -> tuple[Float[Tensor, "b _c _k _l"], list[Tensor]]:
+        """The recurrent unit's last state, and the position at 1/4 after every step."""
+        far, near = inverse_range[:, 0, None, None, None], inverse_range[:, 1, None, None, None]
+        quarters = [source.quarter for source in sources]
+        maps = [scaled_homography(homography, 4) for homography in homographies]
+        weights = [F.interpolate(x.detach().float().sigmoid(), scale_factor=2) for x in visibility]
         offsets = far.new_tensor(OFFSETS)[:, None, None] / (self.config.planes - 1)
         hidden, fixed = context.hidden, self.update.context(context.inputs)
         positions = []
         for _ in range(self.config.steps):
             # As in RAFT: a step answers for its own move, not for where it started.
             position = position.detach()
-            around = far[:, None, None, None] + (position + offsets) * (near - far)[:, None, None, None]
-            seen = look_around(
-                reference.quarter,
-                [source.quarter for source in sources],
-                quarters,
-                weights,
-                around,
-                self.groups // 2,
-            )
+            around = far + (position + offsets) * (near - far)
+            seen = look_around(reference.quarter, quarters, maps, weights, around, self.groups // 2)
             hidden, move = self.update(hidden, fixed, seen, torch.cat([position, peak], dim=1))
             position = (position + move).clamp(-MARGIN, 1 + MARGIN)
             positions.append(position)
-        full, log_b = self.spread(hidden, position)
-        return StereoOutput(full, log_b.clamp(*LOG_B), logits, scores, positions)
+        return hidden, positions
 
 
 LOG_B = (-8.0, 1.0)
