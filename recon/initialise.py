@@ -1,5 +1,6 @@
 """Gaussians from the stereo depth of the train views: one for every few pixels of surface, none twice."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,8 @@ class InitialiseConfig:
     """The first Gaussians, before any optimisation."""
 
     max_gaussians: int = 120_000
-    """Gaussians on the surfaces that stereo found; more pixels than that are thinned evenly."""
+    """Gaussians on the surfaces that stereo found in up to three photos; more pixels are thinned evenly.
+    With more photos it grows by the square root of their number: they share surfaces."""
     untrusted_share: float = 0.05
     """Share of the pixels without consistent depth that also get a Gaussian, at the completed depth."""
     opacity: float = 0.2
@@ -64,7 +66,8 @@ def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> G
 def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> Points:
     """Unprojected pixels, each surface taken from the first view that sees it, thinned to the budget."""
     wanted = [pixels_to_keep(views, stereo, index, config) for index in range(len(views))]
-    share = min(1.0, config.max_gaussians / max(1.0, float(sum(w.sum() for w in wanted))))
+    most = config.max_gaussians * math.sqrt(max(1.0, len(views) / 3))
+    share = min(1.0, most / max(1.0, float(sum(w.sum() for w in wanted))))
     xyz, rgb, scales = [], [], []
     for index, density in enumerate(wanted):
         density = density * share
