@@ -1,5 +1,6 @@
 """A fit on disk: everything a step changes, as safetensors, whole or not at all."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from safetensors.torch import save
 
 from recon.densify import Optimisers
 from recon.errors import InputError
-from recon.files import atomic_file
+from recon.files import atomic_file, parse_json
 from recon.gaussians import Gaussians
 from recon.trainer import FitState, RatesConfig, Recipe, make_optimisers
 
@@ -63,18 +64,34 @@ def field_from_tensors(
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
     """Write named tensors and small values that JSON can hold."""
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(metadata)
     with atomic_file(path) as file:
-        file.write(save(contiguous, metadata={"recon": json.dumps(metadata)}))
+        file.write(save(contiguous, metadata={"recon": text, "sha256": _digest(contiguous, text)}))
 
 
 def load_tensors(path: Path, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Inverse of `save_tensors`. Raises InputError for a file that is none of ours."""
+    """Inverse of `save_tensors`. Raises InputError for a file that is none of ours, or not as it was written:
+    a bit that has turned over on a disk would else go on into the scene."""
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = json.loads((file.metadata() or {})["recon"])
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata
+        with safe_open(path, framework="pt", device="cpu") as file:
+            texts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = parse_json(texts["recon"])
+        if texts["sha256"] != _digest(tensors, texts["recon"]):
+            raise ValueError("its content is not what was written")
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it to have it made again.") from error
+    return {name: tensor.to(device) for name, tensor in tensors.items()}, metadata
+
+
+def _digest(tensors: dict[str, torch.Tensor], text: str) -> str:
+    """Changes when any name, type, shape or byte does."""
+    total = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.cpu().numpy().tobytes())
+    return total.hexdigest()
 
 
 def _group(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

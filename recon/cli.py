@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def explain(error: Exception) -> tuple[str, int]:
     """The sentence for the user and the exit code."""
     if isinstance(error, ReconError):
-        return str(error), error.exit_code
+        return printable(str(error)), error.exit_code
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         where = f" ({error.filename})" if error.filename else ""
         return f"The disk is full{where}; free space or choose another --output.", 3
@@ -251,6 +251,11 @@ def explain(error: Exception) -> tuple[str, int]:
         )
     lines = traceback.format_exception(error)
     return "".join(lines) + "This is a bug of recon; please report it with the lines above.", 1
+
+
+def printable(text: str) -> str:
+    """On one line, and without what steers a terminal: names of files may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _torch_lacks_memory(error: Exception) -> bool:

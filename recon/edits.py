@@ -2,7 +2,6 @@
 everything; edits.json beside it says what is left out, and viewer and exports obey it.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recon.errors import InputError
+from recon.files import parse_json
 from recon.gaussians import Gaussians
 from recon.run_folder import write_json
 
@@ -93,7 +93,7 @@ def read_edits(folder: Path | None) -> Edits:
     if path is None or not path.is_file():
         return Edits()
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_bytes())
         box = content["box"]
         edits = Edits(
             None if box is None else Box(_triple(box["low"]), _triple(box["high"]), _axes(box["axes"])),

@@ -1,11 +1,12 @@
 """Files that are either whole or not there."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from recon.errors import InputError, MachineError
 
@@ -43,6 +44,14 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text says. Raises ValueError for anything else, brackets too deep for Python included."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its brackets are nested too deeply") from error
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 import yaml
 
 from recon.errors import InputError
-from recon.files import atomic_file, remove_temporaries, writing
+from recon.files import atomic_file, parse_json, remove_temporaries, writing
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Where there is one, that in C: it is not slowed down by files made to be slow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +64,7 @@ class RunFolder:
         """Distance from a camera, world units, within which the fit drew nothing, as metrics.json says; None
         for runs without one, or of before it said so. Raises InputError if it is damaged."""
         try:
-            near = json.loads(self.metrics.read_text()).get("near")
+            near = parse_json(self.metrics.read_bytes()).get("near")
             return None if near is None else float(near)
         except FileNotFoundError:
             return None
@@ -126,8 +129,8 @@ def write_json(path: Path, value: Any) -> None:
 def _check_same(run: RunFolder, text: str) -> None:
     """A run goes on only as it began: anything else would be a result of no configuration."""
     try:
-        before = _flat(yaml.safe_load(run.config.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        before = _flat(yaml.load(run.config.read_bytes(), Loader=LOADER))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{run.config} is damaged; give --overwrite to begin anew.") from error
     changed = sorted(k for k, v in _flat(yaml.safe_load(text)).items() if before.get(k) != v)
     if changed:

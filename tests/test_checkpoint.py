@@ -99,6 +99,17 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path):
             load_tensors(path, CPU)
 
 
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_single_bit_that_turned_over_is_seen(tmp_path, place):
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": torch.rand(1000), "b": torch.ones(50, dtype=torch.bool)}, {"step": 3})
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        load_tensors(path, CPU)
+
+
 def test_a_file_of_another_program_is_refused(tmp_path):
     from safetensors.torch import save_file
 

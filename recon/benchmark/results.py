@@ -1,6 +1,5 @@
 """One JSON a task, with pictures beside it, and what is made of many."""
 
-import json
 import shutil
 import statistics
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recon.errors import InputError
-from recon.files import atomic_file
+from recon.files import atomic_file, parse_json
 from recon.pipeline import Report
 from recon.run_folder import plain, write_json
 
@@ -97,7 +96,7 @@ def write_pictures(folder: Path, pictures: dict[str, bytes]) -> None:
 def read_result(path: Path) -> dict:
     """A result as written. Raises InputError for a damaged file."""
     try:
-        result = json.loads(path.read_text())
+        result = parse_json(path.read_bytes())
     except (ValueError, OSError) as error:
         raise InputError(f"{path} is no result ({error}); delete it to have it measured again.") from error
     if not isinstance(result, dict) or not {"psnr", "config", "metrics"} <= result.keys():

@@ -1,19 +1,16 @@
 """COLMAP: cameras, images and points in binary or text. https://colmap.github.io/format.html"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recon.datasets.colmap_model import Camera, Image, read_model
 from recon.datasets.config import DataConfig
 from recon.datasets.files import inside
 from recon.datasets.posed import Shot, read_scene
 from recon.datasets.undistort import Kind, Lens
 from recon.errors import InputError
 from recon.scene import Scene
-
-if TYPE_CHECKING:
-    import pycolmap
 
 _MODELS: dict[str, tuple[Kind, tuple[int, ...]]] = {
     "SIMPLE_PINHOLE": ("perspective", ()),
@@ -26,7 +23,7 @@ _MODELS: dict[str, tuple[Kind, tuple[int, ...]]] = {
     "RADIAL_FISHEYE": ("fisheye", (0, 1)),
     "OPENCV_FISHEYE": ("fisheye", (0, 1, 2, 3)),
 }
-"""COLMAP's camera models that OpenCV can undo, and where their extra parameters go among OpenCV's."""
+"""COLMAP's camera models that OpenCV can undo, and where their distortion goes among OpenCV's."""
 
 
 def model_folder(folder: Path) -> Path | None:
@@ -45,36 +42,41 @@ def read(config: DataConfig) -> Scene:
     model = model_folder(config.path)
     if model is None:
         raise InputError(f"{config.path} holds no COLMAP model; put cameras.bin or .txt into its sparse/0.")
-    import pycolmap
-
-    try:
-        reconstruction = pycolmap.Reconstruction(model)
-    except (ValueError, IndexError, KeyError, RuntimeError) as error:
-        raise InputError(
-            f"{model} is not a complete COLMAP model ({str(error).splitlines()[0]}); "
-            "copy its cameras, images and points3D files again."
-        ) from error
+    cameras, images = read_model(model)
     folder = config.path / "images" if (config.path / "images").is_dir() else config.path
+    if not images:
+        raise InputError(f"{model} holds no registered photo; solve the cameras again.")
     return read_scene(
-        [_shot(image, folder, model) for image in reconstruction.images.values() if image.has_pose],
+        [_shot(image, cameras.get(image.camera), folder, model) for image in images],
         config,
         config.test_every,
     )
 
 
-def _shot(image: "pycolmap.Image", folder: Path, model: Path) -> Shot:
-    camera = image.camera
-    if camera is None or camera.model_name not in _MODELS:
+def _shot(image: Image, camera: Camera | None, folder: Path, model: Path) -> Shot:
+    if camera is None:
+        raise InputError(f"{model} lacks camera {image.camera} of {image.name}; copy the model again.")
+    if camera.model not in _MODELS:
         raise InputError(
-            f"{model} has a camera of model {camera and camera.model_name}, which is not undone here; "
+            f"{model} has a camera of model {camera.model}, which is not undone here; "
             "run `colmap image_undistorter` first."
         )
-    world_from_camera = np.eye(4)
-    world_from_camera[:3] = image.cam_from_world().inverse().matrix()
-    kind, slots = _MODELS[camera.model_name]
+    kind, slots = _MODELS[camera.model]
+    # All models begin with one or two focal lengths and the principal point.
+    *focals, centre_x, centre_y = camera.parameters[: len(camera.parameters) - len(slots)]
     distortion = [0.0] * (4 if kind == "fisheye" else 8)
-    for slot, index in zip(slots, camera.extra_params_idxs(), strict=True):
-        distortion[slot] = float(camera.params[index])
+    for slot, value in zip(slots, camera.parameters[len(camera.parameters) - len(slots) :], strict=True):
+        distortion[slot] = value
     # COLMAP too has pixel centres at +0.5.
-    lens = Lens((camera.width, camera.height), camera.calibration_matrix(), kind, tuple(distortion))
-    return Shot(inside(folder, image.name, model), world_from_camera, lens, model)
+    K = np.array([[focals[0], 0, centre_x], [0, focals[-1], centre_y], [0, 0, 1]])
+    lens = Lens((camera.width, camera.height), K, kind, tuple(distortion))
+    return Shot(inside(folder, image.name, model), world_from(image.camera_from_world), lens, model)
+
+
+def world_from(camera_from_world: np.ndarray) -> np.ndarray:
+    """The inverse of a rigid transform (4, 4), by its transpose: NaN passes through to the checks."""
+    world_from_camera = np.eye(4)
+    world_from_camera[:3, :3] = camera_from_world[:3, :3].T
+    with np.errstate(all="ignore"):
+        world_from_camera[:3, 3] = -camera_from_world[:3, :3].T @ camera_from_world[:3, 3]
+    return world_from_camera

@@ -1,6 +1,5 @@
 """Folders, names and JSON of a data set; what the file system refuses becomes an `InputError`."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,8 +8,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from recon.errors import InputError
+from recon.files import parse_json
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".tif", ".tiff"})
+
+LONGEST_NAME = 255
+"""Bytes in the name of a file, on every file system in use."""
 
 
 @contextmanager
@@ -42,6 +45,10 @@ def inside(folder: Path, name: str, source: Path) -> Path:
         raise InputError(
             f'{source} names the photo "{name}", which lies outside {folder}; use paths inside that folder.'
         )
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in path.parts):
+        raise InputError(
+            f'{source} names the photo "{path.name[:40]}...", longer than a file name can be; correct it.'
+        )
     return folder / path
 
 
@@ -50,7 +57,7 @@ def read_json(path: Path) -> dict[str, Any]:
     with readable(path):
         text = path.read_bytes()
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); write it again.") from error
     if not isinstance(content, dict):

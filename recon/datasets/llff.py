@@ -1,5 +1,6 @@
 """LLFF: poses_bounds.npy beside images_8 (or another reduction). https://github.com/Fyusion/LLFF"""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,13 @@ from recon.datasets.splits import PROTOCOL_TEST_EVERY
 from recon.datasets.undistort import Lens
 from recon.errors import InputError
 from recon.scene import Scene
+
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<>]f[48])', 'fortran_order': (True|False), "
+    rb"'shape': \((\d{1,9})L?, 17L?\), \} *\n",
+    re.DOTALL,
+)
+"""What NumPy writes before an array of numbers with 17 columns; Python 2 put an L behind whole numbers."""
 
 
 def read(config: DataConfig) -> Scene:
@@ -41,17 +49,23 @@ def read(config: DataConfig) -> Scene:
 
 
 def _rows(source: Path) -> np.ndarray:
-    """(n, 17): a row-major 3x5 matrix and the near and far bounds of each photo."""
+    """(n, 17): a row-major 3x5 matrix and the near and far bounds of each photo.
+
+    The header is compared with the one form that fits, not evaluated, and its promise with the file's length.
+    """
     with readable(source):
-        try:
-            rows = np.load(source, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise InputError(f"{source} is not a NumPy array ({error}); copy it again.") from error
-    if rows.ndim != 2 or rows.shape[1] != 17 or rows.dtype.kind != "f":
+        content = source.read_bytes()
+    header = _HEADER.match(content)
+    if header is None:
+        raise InputError(f"{source} is not a NumPy array of 17 numbers a photo; copy it again.")
+    kind, is_transposed, count = np.dtype(header[1].decode()), header[2] == b"True", int(header[3])
+    promised, there = count * 17 * kind.itemsize, len(content) - header.end()
+    if promised != there:
         raise InputError(
-            f"{source} holds {rows.dtype} of shape {rows.shape}, not 17 numbers a photo; copy it again."
+            f"{source} has {there} bytes of numbers where its header promises {promised}; copy it again."
         )
-    return rows.astype(np.float64)
+    rows = np.frombuffer(content, kind, offset=header.end())
+    return rows.reshape(count, 17, order="F" if is_transposed else "C").astype(np.float64)
 
 
 def _camera(row: np.ndarray) -> tuple[np.ndarray, Lens]:

@@ -156,7 +156,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             ) from error
         except (PermissionError, FileNotFoundError):
             raise  # said by `readable`
-        except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on bad bytes
+        except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+            # What Pillow, and pillow-heif with its RuntimeError, raise on bad bytes.
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{path} is damaged or incomplete ({reason}); copy it again or remove it."

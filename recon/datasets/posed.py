@@ -37,6 +37,10 @@ y down, z forward."""
 
 _ORTHONORMAL_WITHIN = 1e-3
 """Largest |R^T R - 1|: passes rounded text files (half a pixel at the edge), refuses scale and shear."""
+_SHORTEST_FOCAL = 0.01
+"""Of the longer side: a lens that sees 179 degrees."""
+_LARGEST = 1e15
+"""Of a coordinate or an intrinsic: its square is still a number in single precision."""
 
 
 def read_scene(shots: Sequence[Shot], config: DataConfig, test_every: int) -> Scene:
@@ -118,6 +122,8 @@ def check_pose(shot: Shot) -> np.ndarray:
         raise InputError(
             f"{where} holds {pose[~np.isfinite(pose)][0]}; solve the cameras again or leave the photo out."
         )
+    if np.abs(pose).max() > _LARGEST:
+        raise InputError(f"{where} holds {np.abs(pose).max():.2g}, which is too large; rescale the data set.")
     rotation = pose[:3, :3]
     if np.linalg.det(rotation) < 0:
         raise InputError(f"{where} is a mirror image (determinant < 0); check the data set's axes.")
@@ -139,10 +145,17 @@ def _check_lens(shot: Shot) -> None:
         raise InputError(
             f"{where} has {numbers[~np.isfinite(numbers)][0]} among its intrinsics; calibrate it again."
         )
+    if np.abs(numbers).max() > _LARGEST:
+        raise InputError(f"{where} has {np.abs(numbers).max():.2g} among its intrinsics; calibrate it again.")
     if min(numbers[:2]) <= 0 or min(lens.size) <= 0:
         raise InputError(
             f"{where} has focal lengths {numbers[0]:g}, {numbers[1]:g} for {lens.size[0]} x {lens.size[1]} "
             "pixels; all must be above 0."
+        )
+    if min(numbers[:2]) < _SHORTEST_FOCAL * max(lens.size):
+        raise InputError(
+            f"{where} has a focal length of {min(numbers[:2]):g} for {lens.size[0]} x {lens.size[1]} pixels, "
+            "shorter than that of any lens; calibrate it again."
         )
     if not (0 < lens.K[0, 2] < lens.size[0] and 0 < lens.K[1, 2] < lens.size[1]):
         raise InputError(

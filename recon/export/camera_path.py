@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recon.errors import InputError
 from recon.export.paths import between_path
+from recon.files import parse_json
 from recon.scene import Cameras
 
 OPENGL = (1.0, -1.0, -1.0, 1.0)
@@ -85,7 +86,7 @@ class CameraPath:
         if len(text) > MAX_BYTES:
             raise InputError("The camera path is larger than 1 MB; give a file that the viewer saved.")
         try:
-            content = json.loads(text)
+            content = parse_json(text)
             entries = content["keyframes"]
             keys = tuple(_pose(entry["matrix"]) for entry in entries[:MAX_KEYS])
             degrees = float(entries[0]["fov"])

@@ -96,6 +96,9 @@ def guarding(door: Door) -> Iterator[None]:
             if refused is not None:
                 return connection.respond(refused[0], refused[1] + "\n")
             response = process_request(connection, request)
+            if response is not None:
+                # A foreign page may not lay the viewer under its own buttons.
+                response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"
             if response is not None and door.brings_token(request.path):
                 cookie = f"{door.cookie}={door.token}; Path=/; HttpOnly; SameSite=Strict"
                 response.headers["Set-Cookie"] = cookie

@@ -16,4 +16,10 @@ class ScenePanel:
         with gui.add_folder("Runs", expand_by_default=False):
             menu = gui.add_dropdown("Run", tuple(runs), initial_value=folder.resolve().name)
             button = gui.add_button("Open", hint="For everybody who looks on.")
-        button.on_click(lambda _: open_run(runs[menu.value]))
+
+        def open_chosen() -> None:
+            # A browser may send any text for a choice; only a name on the menu means something.
+            if menu.value in runs:
+                open_run(runs[menu.value])
+
+        button.on_click(lambda _: open_chosen())

@@ -169,6 +169,9 @@ class Viewer:
             ScenePanel(client, scene.folder, self.open)
         add_shortcuts(client, shortcuts_of(client, view, photos))
         self._clients[handle.client_id] = client
+        if handle.client_id not in self._server.get_clients():
+            self._disconnect(handle)  # it left while its panels were made, and nobody would tell us again
+            return
         client.start()
 
     def _disconnect(self, handle: viser.ClientHandle) -> None:

@@ -83,12 +83,47 @@ def test_a_lens_that_cannot_be_undone_is_refused(photos):
         load(DataConfig(photos))
 
 
-@pytest.mark.parametrize("name", ["images.bin", "points3D.bin"])
-def test_an_incomplete_model_is_refused(photos, name):
+def test_an_incomplete_model_is_refused(photos):
     write_model(photos / "sparse" / "0", True)
-    (photos / "sparse" / "0" / name).unlink()
-    with pytest.raises(InputError, match="is not a complete COLMAP model"):
+    (photos / "sparse" / "0" / "images.bin").unlink()
+    with pytest.raises(InputError, match="images.bin does not exist"):
         load(DataConfig(photos))
+
+
+@pytest.mark.parametrize("name", ["points3D.bin", "rigs.bin", "frames.bin"])
+def test_what_is_not_needed_of_a_model_is_not_opened(photos, name):
+    write_model(photos / "sparse" / "0", True)
+    (photos / "sparse" / "0" / name).write_bytes(b"\xff" * 80)  # pycolmap allocates what they promise
+    assert len(load(DataConfig(photos)).train) == 3
+
+
+def test_a_forged_number_of_keypoints_is_refused_before_it_is_believed(photos):
+    write_model(photos / "sparse" / "0", True)
+    images = photos / "sparse" / "0" / "images.bin"
+    images.write_bytes(images.read_bytes()[:-8] + b"\xff" * 7 + b"\x00")
+    with pytest.raises(InputError, match="is not a complete COLMAP model .* bytes are promised"):
+        load(DataConfig(photos))
+
+
+def test_poses_of_a_model_are_those_that_colmap_reads(photos):
+    """Turned cameras, by both readers."""
+    reconstruction = pycolmap.Reconstruction()
+    reconstruction.add_camera_with_trivial_rig(
+        pycolmap.Camera(model="PINHOLE", width=64, height=48, params=[60.0, 61, 31, 25], camera_id=1)
+    )
+    for i, quaternion in enumerate(np.random.default_rng(0).normal(size=(3, 4))):
+        pose = pycolmap.Rigid3d(
+            pycolmap.Rotation3d(quaternion / np.linalg.norm(quaternion)), np.arange(3.0) + i
+        )
+        image = pycolmap.Image(name=f"{'abc'[i]}.png", camera_id=1, image_id=i + 1)
+        reconstruction.add_image_with_trivial_frame(image, pose)
+    (photos / "sparse" / "0").mkdir(parents=True)
+    reconstruction.write_binary(photos / "sparse" / "0")
+    views = load(DataConfig(photos)).train
+    assert isinstance(views, Views)
+    for image in reconstruction.images.values():
+        found = views.cameras.camera_from_world[views.names.index(image.name), :3]
+        assert np.abs(found.numpy() - image.cam_from_world().matrix()).max() < 1e-6
 
 
 @pytest.mark.parametrize("kept", [0, 20, 50])

@@ -97,7 +97,15 @@ def test_a_damaged_camera_file_is_refused(llff, content):
         load(DataConfig(llff))
 
 
+@pytest.mark.parametrize("count", [b"999999999", b"11"])
+def test_a_count_that_the_file_does_not_hold_is_refused(llff, count):
+    source = llff / "poses_bounds.npy"
+    source.write_bytes(source.read_bytes().replace(b"(10, 17), }", b"(" + count + b", 17), }"))
+    with pytest.raises(InputError, match="1360 bytes of numbers where its header promises"):
+        load(DataConfig(llff))
+
+
 def test_a_camera_file_of_another_shape_is_refused(llff):
     np.save(llff / "poses_bounds.npy", np.zeros((10, 12)))
-    with pytest.raises(InputError, match=r"float64 of shape \(10, 12\), not 17 numbers a photo"):
+    with pytest.raises(InputError, match="is not a NumPy array of 17 numbers a photo"):
         load(DataConfig(llff))
