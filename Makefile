@@ -14,12 +14,13 @@ SPARE := runs/spare
 TRACK1 := Track1_split_development.json
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo spare test lint format venv node webviewer clean
+.PHONY: help demo spare test soak lint format venv node webviewer clean
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
 	@echo "make spare   two scenes in the SpaRe benchmark's layout, fitted, packed, checked and scored"
 	@echo "make test    lint, types and tests"
+	@echo "make soak    tests that wear things out: half an hour"
 	@echo "make lint    ruff and pyright alone"
 	@echo "make format  rewrite the code in the house style"
 	@echo "make venv    the environment that all of these make first; PYTHON=python3.12 picks the Python"
@@ -48,6 +49,9 @@ spare: $(INSTALLED)
 test: lint
 	@echo "Tests: under 10 minutes on two cores."
 	@$(BIN)/python -m pytest
+
+soak: $(INSTALLED)
+	@$(BIN)/python -m pytest -m soak
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check

@@ -41,6 +41,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path: Path, name:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", READERS)
 def test_two_thousand_damaged_files_are_read_or_refused(tmp_path: Path, name: str):

@@ -212,7 +212,7 @@ def visit(viewer: Viewer, times: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "times", [20, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+    "times", [20, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(1200)])]
 )
 def test_browsers_come_and_go_and_leave_nothing(times: int):
     viewer = serve(ViewerScene.from_views(*two_coloured_wall()), port=0)
