@@ -1,5 +1,6 @@
 """One JSON a task, with pictures beside it, and what is made of many."""
 
+import json
 import shutil
 import statistics
 from dataclasses import dataclass
