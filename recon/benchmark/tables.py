@@ -72,17 +72,24 @@ def make_sheet(protocol: Protocol, results: list[dict]) -> Sheet:
             for run, s in runs.items()
         ]
         whole = scene == f"mean of {len(protocol.scenes)}"
-        rows += [
-            Row(
-                *(scene, views, f"{other.method} (published)", _published(other, masked, average)),
-                *(("",) * len(COSTS), other.init, other.source, True),
-            )
-            for other in protocol.published.get(("mean" if whole else scene, views), ())
-        ]
+        others = protocol.published.get(("mean" if whole else scene, views), ())
+        rows += [_published_row(scene, views, other, masked, average) for other in others]
         groups.append(tuple(rows))
     return Sheet(
         score_names(masked, average, metrics["lpips_net"]), tuple(groups), _notes(protocol, masks, groups)
     )
+
+
+def published_means(protocol: Protocol) -> Sheet:
+    """What others published as means over all scenes of the protocol, a group a number of views."""
+    masked = protocol.metrics.masks != "none"
+    name = f"mean of {len(protocol.scenes)}"
+    groups = tuple(
+        tuple(_published_row(name, views, other, masked, average=False) for other in others)
+        for (scene, views), others in protocol.published.items()
+        if scene == "mean"
+    )
+    return Sheet(score_names(masked, False, "vgg"), groups, ())
 
 
 def score_names(masked: bool, average: bool, net: str) -> tuple[str, ...]:
@@ -177,15 +184,27 @@ def protocol_table() -> Table:
 
 
 def _scores(s: Summary, masked: bool, average: bool) -> tuple[str, ...]:
-    scores = (f"{s.psnr:.2f} ± {s.psnr_spread:.2f}", f"{s.ssim:.3f}", _number(s.lpips))
+    scores = (_decibels(s.psnr, s.psnr_spread, s.seeds), f"{s.ssim:.3f}", _number(s.lpips))
     if masked:
-        psnr = "-" if s.psnr_masked is None else f"{s.psnr_masked:.2f} ± {s.psnr_masked_spread:.2f}"
+        psnr = _decibels(s.psnr_masked, s.psnr_masked_spread, s.seeds)
         scores = (psnr, _number(s.ssim_masked), _number(s.lpips_masked), *scores)
     return (*scores, _number(s.average_error)) if average else scores
 
 
+def _decibels(psnr: float | None, spread: float, seeds: int) -> str:
+    if psnr is None:
+        return "-"
+    return f"{psnr:.2f} ± {spread:.2f}" if seeds > 1 else f"{psnr:.2f}"
+
+
 def _costs(s: Summary) -> tuple[str, ...]:
     return f"{s.seconds:.1f}", f"{s.gaussians:,}", f"{s.peak_memory_gb:.1f}"
+
+
+def _published_row(scene: str, views: int, other: Published, masked: bool, average: bool) -> Row:
+    scores, costs = _published(other, masked, average), ("",) * len(COSTS)
+    method = f"{other.method} (published)"
+    return Row(scene, views, method, scores, costs, other.init, other.source, published=True)
 
 
 def _published(other: Published, masked: bool, average: bool) -> tuple[str, ...]:
