@@ -60,7 +60,9 @@ def save_state(path: Path, state: TrainingState) -> None:
     taken = 0.0
     for name, weight in state.network.named_parameters():
         tensors[f"weights.{name}"] = weight.detach()
-        moments = state.optimiser.state[weight]
+        # Until a step has moved the weights there are no moments.
+        none = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight), "step": 0.0}
+        moments = state.optimiser.state.get(weight) or none
         tensors[f"first.{name}"], tensors[f"second.{name}"] = moments["exp_avg"], moments["exp_avg_sq"]
         taken = float(moments["step"])
     tensors |= {f"mean.{name}": weight for name, weight in state.mean.named_parameters()}

@@ -145,9 +145,15 @@ def train(options: Options) -> TrainingState:
     source.ring(state.step)
     log.write(worlds=options.worlds, seconds=round(time.monotonic() - began, 1))
     last = min(options.steps, options.stop_after or options.steps)
+    first = state.step
     run = Run(state, source, options, log, saved)
     while state.step < last and time.monotonic() - began < 60 * options.minutes - RESERVE:
         run.step()
+    if state.step == first:
+        raise MachineError(
+            f"No step was taken: {state.step} of {options.steps} done, {options.minutes} minutes, of which "
+            f"{RESERVE:.0f} s are kept for the end; give more --minutes or --steps, or fewer --worlds."
+        )
     run.save()
     run.evaluate()
     log.write(weights=str(export(state, options)), step=state.step, minutes=round(state.seconds / 60, 2))

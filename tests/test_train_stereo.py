@@ -16,7 +16,7 @@ from stereo_losses import edge_loss, log_error, masked_mean, plane_loss, stereo_
 from stereo_samples import draw_sample, range_around  # noqa: E402
 from stereo_state import load_state, new_state  # noqa: E402
 
-from recon.errors import InputError  # noqa: E402
+from recon.errors import InputError, MachineError  # noqa: E402
 from recon.methods.priors.learned.network import NetworkConfig, inverse_depth  # noqa: E402
 from recon.methods.priors.learned.weights import load_network  # noqa: E402
 
@@ -65,6 +65,12 @@ def test_a_run_cut_in_two_is_the_run_in_one_piece(options: train_stereo.Options,
         load_state(tmp_path / "state.safetensors", other)
     with pytest.raises(InputError, match="log.jsonl"):
         load_state(tmp_path / "log.jsonl", other)
+
+
+def test_a_run_without_time_for_a_step_says_so_and_leaves_no_state(options: train_stereo.Options):
+    with pytest.raises(MachineError, match="--minutes"):
+        train_stereo.train(replace(options, minutes=0.01))
+    assert not (options.output / "state.safetensors").exists()
 
 
 def test_a_world_is_learnt_by_heart(options: train_stereo.Options):
