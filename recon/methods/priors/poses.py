@@ -4,7 +4,7 @@ The world of solved cameras: z points up, square to the photos' right directions
 level; x is the mean of these directions; the origin is the median point; the median distance from a camera to
 a point that it sees is 1.
 Lenses are pinholes without distortion, their principal points near the middle: `poses_mapping.polish` and
-`poses_bundle.free_lenses` say why.
+`poses_bundle.free_centres` say why.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ import torch
 
 from recon.errors import InputError
 from recon.events import PhotoRow, Progress
-from recon.methods.priors.poses_bundle import free_lenses
+from recon.methods.priors.poses_bundle import free_centres
 from recon.methods.priors.poses_consistency import drop_contradicted
 from recon.methods.priors.poses_degenerate import Degenerate, diagnose, pair_matches
 from recon.methods.priors.poses_features import (
@@ -108,7 +108,7 @@ def solve_cameras(
     if best.model is None:
         raise InputError(_why_unsolved(photos.names, best))
     drop_contradicted(best.model, best.features, best.matches)
-    free_lenses(best.model)
+    free_centres(best.model)
     return _solved(photos, pictures, best.model, best)
 
 

@@ -1,9 +1,8 @@
-"""Bundle adjustment that may doubt the lens: poses, points, focal lengths and, held by a prior, principal
-points and radial distortion.
+"""Bundle adjustment that may doubt the principal point: poses, points, focal lengths and, held by a prior,
+principal points.
 
-COLMAP leaves a principal point or a distortion either where it is or free. Few photos need the way between: a
-principal point that is 0.5 % off and held at the middle turns the nine cameras of fountain-P11 by up to 0.5
-degrees.
+COLMAP leaves a principal point either at the middle or free. Few photos need the way between: one that is
+0.5 % off and held at the middle turns the nine cameras of fountain-P11 by up to 0.5 degrees.
 Levenberg-Marquardt on the cameras once the points are eliminated (Triggs et al. 2000, section 6), with a
 Cauchy loss as reweighted squares.
 
@@ -22,8 +21,8 @@ MAX_STEPS = 50
 CONVERGED = 1e-5
 """Relative decrease of the cost at which the adjustment ends."""
 MAX_DAMPING = 1e6
-POSE, LENS = 6, 4
-"""Parameters of a photo (turn, shift) and of a lens (log focal length, cx, cy, radial)."""
+POSE, LENS = 6, 3
+"""Parameters of a photo (turn, shift) and of a lens (log focal length, cx, cy)."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,6 @@ class Bundle:
     """Pixels."""
     centres: Float[Tensor, "g 2"]
     """Principal points in pixels."""
-    radial: Float[Tensor, " g"]
-    """k of COLMAP's SIMPLE_RADIAL: what lies at r focal lengths from the axis is seen at r (1 + k r^2)."""
     lens: Int[Tensor, " n"]
     """Which lens took each photo."""
     xyz: Float[Tensor, "m 3"]
@@ -54,28 +51,18 @@ class Bundle:
     def residuals(self) -> Float[Tensor, "k 2"]:
         """Projection minus keypoint, in pixels."""
         seen, lens = self.in_camera(), self.lens[self.view]
-        xy = seen[:, :2] / seen[:, 2:]
-        stretch = 1 + self.radial[lens, None] * xy.square().sum(1, keepdim=True)
-        return self.focals[lens, None] * stretch * xy + self.centres[lens] - self.uv
+        return self.focals[lens, None] * seen[:, :2] / seen[:, 2:] + self.centres[lens] - self.uv
 
 
 @dataclass(frozen=True)
-class LensPrior:
-    """Which lenses are likely: deviations of a principal point and of a distortion from none."""
+class CentrePrior:
+    """Where principal points are likely, in pixels."""
 
-    centres: Float[Tensor, "g 2"]
-    """Pixels."""
-    centre_sigmas: Float[Tensor, " g"]
-    """Pixels."""
-    radial_sigma: float
-
-    def strangeness(self, bundle: Bundle) -> float:
-        """What it adds to the cost."""
-        off = (bundle.centres - self.centres) / self.centre_sigmas[:, None]
-        return float(off.square().sum() + (bundle.radial / self.radial_sigma).square().sum())
+    mean: Float[Tensor, "g 2"]
+    sigma: Float[Tensor, " g"]
 
 
-def adjust(bundle: Bundle, prior: LensPrior) -> Bundle:
+def adjust(bundle: Bundle, prior: CentrePrior) -> Bundle:
     """The most probable bundle near `bundle`. Deterministic; the world's frame and scale stay near.
 
     A point behind a camera makes the cost infinite: then `bundle` comes back as it is."""
@@ -99,7 +86,7 @@ def adjust(bundle: Bundle, prior: LensPrior) -> Bundle:
 
 @dataclass(frozen=True)
 class _System:
-    """The normal equations; c = 6 n + 4 g camera parameters."""
+    """The normal equations; c = 6 n + 3 g camera parameters."""
 
     cameras: Float[Tensor, "c c"]
     points: Float[Tensor, "m 3 3"]
@@ -108,14 +95,15 @@ class _System:
     point_gradient: Float[Tensor, "m 3"]
 
 
-def _cost(bundle: Bundle, prior: LensPrior) -> float:
+def _cost(bundle: Bundle, prior: CentrePrior) -> float:
     if (bundle.in_camera()[:, 2] <= 0).any():
         return torch.inf
     squared = bundle.residuals().square().sum(1) / LOSS_SCALE**2
-    return float(squared.log1p().sum()) + prior.strangeness(bundle)
+    strangeness = ((bundle.centres - prior.mean) / prior.sigma[:, None]).square().sum()
+    return float(squared.log1p().sum() + strangeness)
 
 
-def _linearise(bundle: Bundle, prior: LensPrior) -> _System:
+def _linearise(bundle: Bundle, prior: CentrePrior) -> _System:
     n, g, m = len(bundle.rotations), len(bundle.focals), len(bundle.xyz)
     by_camera, by_point = _jacobians(bundle)
     residuals = bundle.residuals()[..., None]
@@ -127,7 +115,7 @@ def _linearise(bundle: Bundle, prior: LensPrior) -> _System:
             POSE * n + LENS * lens[:, None] + torch.arange(LENS),
         ],
         dim=1,
-    )  # (k, 10)
+    )  # (k, 9)
     c = POSE * n + LENS * g
     weighted = weight * by_camera
 
@@ -139,13 +127,11 @@ def _linearise(bundle: Bundle, prior: LensPrior) -> _System:
     point_gradient = _scatter(3 * m, point_of, (weight * by_point).mT @ residuals)
     mixed = _scatter(c * 3 * m, columns[:, :, None] * 3 * m + point_of[:, None], weighted.mT @ by_point)
 
-    held = POSE * n + LENS * torch.arange(g)[:, None] + torch.arange(1, LENS)
-    sigmas = prior.centre_sigmas[:, None].repeat(1, 2), torch.full((g, 1), prior.radial_sigma).to(residuals)
-    precision = torch.cat(sigmas, dim=1).square().reciprocal()
-    off = torch.cat([bundle.centres - prior.centres, bundle.radial[:, None]], dim=1)
+    centre = POSE * n + LENS * torch.arange(g)[:, None] + torch.tensor([1, 2])
+    precision = prior.sigma[:, None].square().reciprocal()
     cameras = cameras.reshape(c, c)
-    cameras[held, held] += precision
-    camera_gradient[held] += precision * off
+    cameras[centre, centre] += precision
+    camera_gradient[centre] += precision * (bundle.centres - prior.mean)
     return _System(cameras, points, mixed.reshape(c, m, 3), camera_gradient, point_gradient.reshape(m, 3))
 
 
@@ -154,23 +140,14 @@ def _scatter(size: int, index: Tensor, values: Tensor) -> Float[Tensor, " s"]:
     return values.new_zeros(size).index_add_(0, index.flatten(), values.flatten())
 
 
-def _jacobians(bundle: Bundle) -> tuple[Float[Tensor, "k 2 10"], Float[Tensor, "k 2 3"]]:
-    """Derivatives of the residuals by the ten parameters of photo and lens, and by the point."""
+def _jacobians(bundle: Bundle) -> tuple[Float[Tensor, "k 2 9"], Float[Tensor, "k 2 3"]]:
+    """Derivatives of the residuals by the nine parameters of photo and lens, and by the point."""
     seen = bundle.in_camera()
-    lens = bundle.lens[bundle.view]
-    focal, k = bundle.focals[lens], bundle.radial[lens]
+    focal = bundle.focals[bundle.lens[bundle.view]]
     x, y = (seen[:, :2] / seen[:, 2:]).unbind(1)
     zero, one, scale = torch.zeros_like(x), torch.ones_like(x), focal / seen[:, 2]
-    squared = x.square() + y.square()
-    stretch = 1 + k * squared
-    xx, xy, yy = stretch + 2 * k * x * x, 2 * k * x * y, stretch + 2 * k * y * y
-    by_seen = torch.stack([xx, xy, -xx * x - xy * y, xy, yy, -xy * x - yy * y], dim=1).reshape(-1, 2, 3)
-    by_seen = scale[:, None, None] * by_seen
-    by_lens = torch.stack(
-        [stretch * x, zero, zero, squared * x, stretch * y, zero, zero, squared * y], dim=1
-    ).reshape(-1, 2, LENS)
-    by_lens = focal[:, None, None] * by_lens
-    by_lens[:, 0, 1] = by_lens[:, 1, 2] = one
+    by_seen = torch.stack([scale, zero, -scale * x, zero, scale, -scale * y], dim=1).reshape(-1, 2, 3)
+    by_lens = torch.stack([focal * x, one, zero, focal * y, zero, one], dim=1).reshape(-1, 2, 3)
     # exp(turn) R X differs from R X by turn x R X, which is -[R X]x turn.
     by_turn = -by_seen @ _cross_matrix(seen - bundle.translations[bundle.view])
     return torch.cat([by_turn, by_seen, by_lens], dim=2), by_seen @ bundle.rotations[bundle.view]
@@ -196,8 +173,7 @@ def _step(bundle: Bundle, system: _System, damping: float) -> Bundle:
         rotations=torch.linalg.matrix_exp(_cross_matrix(poses[:, :3])) @ bundle.rotations,
         translations=bundle.translations + poses[:, 3:],
         focals=bundle.focals * lenses[:, 0].exp(),
-        centres=bundle.centres + lenses[:, 1:3],
-        radial=bundle.radial + lenses[:, 3],
+        centres=bundle.centres + lenses[:, 1:],
         xyz=bundle.xyz - (inverse @ rest[..., None])[..., 0],
     )
 

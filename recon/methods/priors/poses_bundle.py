@@ -1,4 +1,4 @@
-"""Between COLMAP's reconstructions and the adjustment that may doubt the lens."""
+"""Between COLMAP's reconstructions and the adjustment that may doubt the principal point."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.methods.priors.poses_adjust import Bundle, LensPrior, adjust
+from recon.methods.priors.poses_adjust import Bundle, CentrePrior, adjust
 
 if TYPE_CHECKING:
     import pycolmap
@@ -17,15 +17,10 @@ CENTRE_SIGMA = 0.007
 the development sets."""
 
 
-RADIAL_SIGMA = 0.05
-"""Distortion of a lens that nobody undid."""
-
-
-def free_lenses(model: "pycolmap.Reconstruction") -> None:
-    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE: principal points near the middle, and little
-    distortion. They become SIMPLE_RADIAL (f, cx, cy, k)."""
+def free_centres(model: "pycolmap.Reconstruction") -> None:
+    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE, with principal points near the middle."""
     bundle = read_bundle(model)
-    adjusted = adjust(bundle, lens_prior(model))
+    adjusted = adjust(bundle, centre_prior(model))
     _write(model, adjusted)
 
 
@@ -43,7 +38,6 @@ def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
         translations=torch.from_numpy(poses[:, :, 3].copy()),
         focals=torch.from_numpy(params[:, 0].copy()),
         centres=torch.from_numpy(params[:, 1:3].copy()),
-        radial=torch.zeros(len(lenses), dtype=torch.float64),
         lens=torch.tensor([lens_row[model.images[photo].camera_id] for photo in photos]),
         xyz=torch.from_numpy(np.stack([model.points3D[point].xyz for point in points])),
         view=torch.repeat_interleave(torch.tensor([len(in_photo) for in_photo in seen])),
@@ -52,13 +46,13 @@ def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
     )
 
 
-def lens_prior(model: "pycolmap.Reconstruction") -> LensPrior:
-    """The middles of the pictures, one a lens, and no distortion."""
+def centre_prior(model: "pycolmap.Reconstruction") -> CentrePrior:
+    """The middles of the pictures, one a lens."""
     sizes = torch.tensor(
         [[model.cameras[lens].width, model.cameras[lens].height] for lens in _ids(model)[1]],
         dtype=torch.float64,
     )
-    return LensPrior(sizes / 2, CENTRE_SIGMA * sizes.amax(1), RADIAL_SIGMA)
+    return CentrePrior(sizes / 2, CENTRE_SIGMA * sizes.amax(1))
 
 
 def _ids(model: "pycolmap.Reconstruction") -> tuple[list[int], list[int], list[int]]:
@@ -76,10 +70,8 @@ def _write(model: "pycolmap.Reconstruction", bundle: Bundle) -> None:
         image = model.images[photo]
         assert image.frame is not None, "images of a reconstruction have frames"
         image.frame.set_cam_from_world(image.camera_id, pose)
-    for lens, focal, centre, k in zip(lenses, bundle.focals, bundle.centres, bundle.radial, strict=True):
-        camera = model.cameras[lens]
-        camera.model = pycolmap.CameraModelId.SIMPLE_RADIAL
-        camera.params = [float(focal), *_array(centre), float(k)]
+    for lens, focal, centre in zip(lenses, bundle.focals, bundle.centres, strict=True):
+        model.cameras[lens].params = [float(focal), *_array(centre)]
     for point, xyz in zip(points, bundle.xyz, strict=True):
         model.points3D[point].xyz = _array(xyz)
     model.update_point_3d_errors()
