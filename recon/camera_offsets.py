@@ -24,7 +24,7 @@ class OffsetRates:
     shift: float = 5e-4
     """In units of the scene's median depth."""
     focal: float = 0.0
-    """Relative."""
+    """Relative. 0 holds focal lengths: where photos are few, they trade against the shifts."""
 
 
 class CameraOffsets:

@@ -14,6 +14,7 @@ import torch
 import tyro
 from rich.console import Console
 
+from recon.alignment import AlignmentConfig
 from recon.cli_submit import SubmitCheck, SubmitScore, SubmitSpare
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
@@ -22,6 +23,7 @@ from recon.export.clean import CleanConfig
 from recon.export.mesh import MeshConfig
 from recon.export.video import VideoConfig
 from recon.files import DISK_FULL
+from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import METHODS, MethodConfig
 
@@ -53,6 +55,8 @@ class Train:
     data: Annotated[DataConfig, tyro.conf.arg(name="")]
     parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
     poses: PosesConfig = field(default_factory=PosesConfig)
+    refinement: CameraRefinementConfig = field(default_factory=CameraRefinementConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     method: str = "recon"
     """Named set of values for the options below; `recon methods` lists them."""
     output: Path | None = None
@@ -79,7 +83,8 @@ class Train:
     def run(self) -> None:
         from recon.commands import train
 
-        train(self, TrainConfig(self.data, self.method, self.parts, self.poses))
+        config = TrainConfig(self.data, self.method, self.parts, self.poses, self.refinement, self.alignment)
+        train(self, config)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from rich.table import Column, Table
 from recon.cli import Bench, Export, Train, View
 from recon.config import TrainConfig
 from recon.errors import InputError, MachineError
-from recon.events import Event
+from recon.events import Event, Watch
 from recon.methods.published import LLFF3, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import MetricsConfig
-from recon.pipeline import Report, Watch, reconstruct
+from recon.pipeline import Report, reconstruct
 from recon.progress import Terminal
 from recon.provenance import machine
 from recon.rendering import Engine, pick_device, pick_engine

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from recon.alignment import AlignmentConfig
 from recon.datasets import DataConfig
+from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.table import MethodConfig
 
@@ -16,3 +18,5 @@ class TrainConfig:
     """Name of the row of the method table that `parts` began as."""
     parts: MethodConfig
     poses: PosesConfig = field(default_factory=PosesConfig)
+    refinement: CameraRefinementConfig = field(default_factory=CameraRefinementConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)

@@ -2,6 +2,7 @@
 fit to end."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -99,3 +100,5 @@ class Step:
 
 
 Event = Progress | CamerasSolved | CamerasRefined | ViewsPlaced | FitStarted | Step
+
+Watch = Callable[[Event], None]

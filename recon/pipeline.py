@@ -4,39 +4,35 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import imageio.v3 as iio
 import torch
 
 from recon import datasets
+from recon.alignment import AlignmentConfig, align_to_scene
 from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.config import TrainConfig
 from recon.errors import ReconError
-from recon.events import CamerasRefined, CamerasSolved, Event, FitStarted, Progress, Step, ViewsPlaced
+from recon.events import FitStarted, Progress, Step, ViewsPlaced, Watch
 from recon.export import write_ply, write_views
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.initialise import initialise
-from recon.methods.priors.cache import cached_stereo, load_cameras, save_cameras
-from recon.methods.priors.poses import solve_cameras
-from recon.methods.priors.poses_given import refine_given
-from recon.methods.priors.poses_localise import localise
-from recon.methods.priors.poses_types import PosesConfig
+from recon.methods.priors.cache import cached_stereo, save_cameras
 from recon.methods.priors.stereo import StereoPrior
 from recon.methods.table import MethodConfig, make_recipe
-from recon.metrics import Scores, evaluate, mean_scores, quantise
+from recon.metrics import WHOLE_PICTURE, Distance, MetricsConfig, Scores, evaluate, mean_scores, quantise
+from recon.placing import place_cameras
 from recon.provenance import commit, machine, peak_memory_gb
 from recon.rendering import Engine, engine_name, render, synchronise
 from recon.report import Journal, write_report
 from recon.run_folder import RunFolder, plain, write_json
-from recon.scene import Scene, Views
+from recon.scene import Views
 from recon.trainer import FitState, make_optimisers, near_plane
-
-Watch = Callable[[Event], None]
 
 READ_EVERY = 25
 """Steps between two looks at the losses: each look waits for the GPU."""
@@ -71,6 +67,11 @@ class Report:
     """Of the object, as the two below; None without masks, or where a protocol does not ask for them."""
     ssim_masked: float | None = None
     lpips_masked: float | None = None
+    psnr_aligned: float | None = None
+    """From cameras aligned to the scene by the held-out photos themselves, as the two below; None unless
+    asked for. Never to be set beside scores from given cameras."""
+    ssim_aligned: float | None = None
+    lpips_aligned: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def reconstruct(
     with clock.stage("photos"):
         scene = datasets.load(config.data)
     with clock.stage("cameras"):
-        views, held_out = place_cameras(scene, run, config.poses, journal)
+        views, held_out = place_cameras(scene, run, config, device, engine, journal)
     run = run.make_way()
     if views is not scene.train:
         save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
@@ -125,51 +126,13 @@ def reconstruct(
     with clock.stage("evaluation"):
         near = near_plane(fitted.stereo)
         scores = evaluate(fitted.state.gaussians, held_out, engine, near)
+        aligned = aligned_scores(fitted, held_out, config.alignment, engine)
         write_comparisons(run.held_out, fitted.state.gaussians, held_out, engine, near)
     report = make_report(config.method, config.parts, views, fitted, scores, clock, engine)
+    report = replace(report, **aligned)
     write_report(run, plain(report), journal, fitted.state.gaussians, (views, held_out), engine, near)
     write_json(run.metrics, report)
     return report
-
-
-def place_cameras(scene: Scene, run: RunFolder, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
-    """The train and the held-out views: as the data set gives them, or solved from the train photos alone.
-
-    Held-out photos are then located among the solved cameras, which they do not change."""
-    train, test = scene.train, scene.test
-    if isinstance(train, Views) and isinstance(test, Views) and not config.refine_given:
-        return train, test
-    if run.awaited is None and run.cameras.exists():
-        return load_cameras(run.cameras, (train, test))
-    if isinstance(train, Views) and isinstance(test, Views):
-        return refine_views(train, config, watch), test
-    return solve_views(scene, config, watch)
-
-
-def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
-    """The train views with cameras solved from them alone, and the held-out views located among them."""
-    solved = solve_cameras(scene.train, config, watch)
-    located = localise(scene.test, solved, config)
-    watch(CamerasSolved(solved.rows, located.unregistered, solved.caution))
-    views = scene.train.select(solved.registered).with_cameras(solved.cameras)
-    return views, scene.test.select(located.registered).with_cameras(located.cameras)
-
-
-def refine_views(views: Views, config: PosesConfig, watch: Watch) -> Views:
-    """The views with their poses adjusted to the photos' matches, if that makes the matches fit better."""
-    watch(Progress("cameras", 0, 1, "matching photos"))
-    refined = refine_given(views, config.seed)
-    watch(Progress("cameras", 1, 1))
-    watch(
-        CamerasRefined(
-            "the matches of the photos",
-            len(refined.adjusted),
-            "median distance from the epipolar line in pixels",
-            refined.error_before,
-            refined.error_after,
-        )
-    )
-    return views.with_cameras(refined.cameras)
 
 
 def fit_views(
@@ -247,6 +210,24 @@ def check_finite(step: Step) -> None:
             f"The {lost[0]} became infinite or no number by step {step.step}; lower the learning rates "
             "(--fit.rates) and please report the photos."
         )
+
+
+def aligned_scores(
+    fitted: Fitted,
+    held_out: Views,
+    config: AlignmentConfig,
+    engine: Engine,
+    lpips: Distance | None = None,
+    metrics: MetricsConfig = WHOLE_PICTURE,
+) -> dict[str, float | None]:
+    """The fields of the report that are measured after the held-out cameras are aligned to the scene; none
+    if that is not asked for."""
+    if config.steps == 0 or len(held_out) == 0:
+        return {}
+    gaussians, near = fitted.state.gaussians, near_plane(fitted.stereo)
+    views = align_to_scene(held_out, gaussians, config, engine, near, fitted.stereo.scale)
+    mean = mean_scores(list(evaluate(gaussians, views, engine, near, lpips, metrics).values()))
+    return {"psnr_aligned": mean.psnr, "ssim_aligned": mean.ssim, "lpips_aligned": mean.lpips}
 
 
 def write_comparisons(

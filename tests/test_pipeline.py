@@ -12,13 +12,19 @@ from commands import QUICK, assert_no_result, assert_refused, call_recon, save_n
 from PIL import Image
 
 from recon import datasets
+from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
 from recon.events import Step
 from recon.export import read_ply
 from recon.gaussians import Gaussians
+from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.cache import digest, load_cameras, save_cameras
+from recon.methods.table import METHODS
 from recon.pipeline import check_finite
+from recon.placing import place_cameras
+from recon.rendering.cpu import rasterize_cpu
+from recon.run_folder import RunFolder
 from recon.scene import Cameras, Photos, Views
 
 
@@ -176,3 +182,35 @@ def test_given_poses_that_nothing_betters_stay_and_the_user_is_told(photos, run,
     assert (tmp_path / "run" / "priors" / "cameras.safetensors").exists()
     written = (tmp_path / "run" / "transforms.json").read_text()
     assert written == (run / "transforms.json").read_text()
+
+
+def test_free_cameras_are_tested_and_aligned_scores_stand_beside_the_others(photos, tmp_path):
+    folder = tmp_path / "run"
+    options = ("--test-every", 4, "--refinement.rounds", 1, "--refinement.steps", 6, "--alignment.steps", 3)
+    outcome = call_recon("train", photos, *QUICK, *options, "--output", folder)
+    assert outcome.code == 0, outcome.err
+    assert "share of the pixels on which views agree" in " ".join(outcome.err.split())
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["psnr_aligned"] > 10 and report["ssim_aligned"] != report["ssim"]
+    assert report["lpips_aligned"] is None and report["psnr"] != report["psnr_aligned"]
+    assert (folder / "priors" / "cameras.safetensors").exists()
+
+
+def test_held_out_cameras_move_along_with_refined_ones(photos, tmp_path, monkeypatch):
+    scene = datasets.load(DataConfig(photos, test_every=4))
+    turn = torch.eye(4)
+    turn[:2, :2] = torch.tensor([[0.8, -0.6], [0.6, 0.8]])
+    turn[:3, 3] = torch.tensor([1.0, 2.0, 3.0])
+
+    def turned(cameras: Cameras) -> Cameras:
+        return replace(cameras, camera_from_world=cameras.camera_from_world @ turn)
+
+    monkeypatch.setattr("recon.placing.fitted_cameras", lambda views, *_: turned(views.cameras))
+    asked = replace(CameraRefinementConfig(), rounds=1)
+    config = TrainConfig(DataConfig(photos), "recon", METHODS["recon"][1], refinement=asked)
+    run = RunFolder(tmp_path)
+    placed = place_cameras(scene, run, config, torch.device("cpu"), rasterize_cpu, lambda event: None)
+    for views, before in zip(placed, (scene.train, scene.test), strict=True):
+        torch.testing.assert_close(
+            views.cameras.camera_from_world, turned(before.cameras).camera_from_world, atol=1e-5, rtol=0
+        )

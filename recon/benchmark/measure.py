@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 import torch
 
 from recon import datasets
+from recon.alignment import AlignmentConfig
 from recon.benchmark.pictures import draw_pictures
 from recon.benchmark.plan import Plan
 from recon.benchmark.results import Task
 from recon.datasets.posed import reduce_views
 from recon.errors import InputError, MachineError
+from recon.events import Watch
 from recon.methods.priors.poses_types import PosesConfig
 from recon.metrics import Distance, evaluate, make_lpips
-from recon.pipeline import Report, Stopwatch, Watch, fit_views, make_report, solve_views
+from recon.pipeline import Report, Stopwatch, aligned_scores, fit_views, make_report
+from recon.placing import solve_views
 from recon.rendering import Engine
 from recon.scene import Views
 from recon.trainer import near_plane
@@ -44,8 +47,11 @@ def measure(
         near = near_plane(fitted.stereo)
         test = test.to(device)
         scores = evaluate(fitted.state.gaussians, test, engine, near, lpips, plan.metrics)
+        alignment = AlignmentConfig(plan.protocol.align_steps)
+        aligned = aligned_scores(fitted, test, alignment, engine, lpips, plan.metrics)
     pictures = draw_pictures(fitted.state.gaussians, test, engine, near, plan.pictures)
-    return Measured(make_report(task.method, config, train, fitted, scores, clock, engine), pictures)
+    report = make_report(task.method, config, train, fitted, scores, clock, engine)
+    return Measured(replace(report, **aligned), pictures)
 
 
 def read_task(plan: Plan, task: Task, watch: Watch) -> tuple[Views, Views]:

@@ -20,11 +20,12 @@ from recon.datasets.files import read_json
 from recon.datasets.photo_file import upright_size
 from recon.datasets.posed import reduce_views
 from recon.errors import InputError
+from recon.events import Watch
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.methods.table import MethodConfig
 from recon.metrics import quantise
-from recon.pipeline import Stopwatch, Watch, fit_views
+from recon.pipeline import Stopwatch, fit_views
 from recon.rendering import Engine, render, synchronise
 from recon.run_folder import plain, write_json
 from recon.scene import Cameras, Views
