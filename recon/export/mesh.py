@@ -1,6 +1,7 @@
 """A coloured triangle mesh of what the photos show, for programs that know no Gaussians.
 
-Depth is drawn from each photo's camera and fused; what no photo shows is left open rather than guessed.
+Depth is drawn from each photo's camera and fused; what no photo shows, or one alone, is left open rather than
+guessed.
 """
 
 from dataclasses import dataclass
@@ -22,12 +23,15 @@ from recon.export.tsdf import (
     surface_points,
     surrounded,
     without_edges,
+    without_gaps,
 )
 from recon.files import atomic_file
 from recon.rendering import Engine, render
 
 MIN_ALPHA = 0.5
 """Pixels of less opacity show no surface."""
+MAX_GAP = 0.015
+"""Of the photo's longer side: half the width of what may lie untrusted between trusted pixels."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,16 @@ def make_mesh(source: Source, config: MeshConfig, engine: Engine) -> Mesh:
 
 
 def draw_depths(source: Source, engine: Engine) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
-    """Colour and depth as each photo's camera sees the scene; depth 0 where that is no surface."""
+    """Colour and depth as each photo's camera sees the scene; depth 0 where that is no surface, or where no
+    other photo told how far it is: a background without texture becomes fog that photos cannot refute."""
     images, depths = [], []
     for index in range(len(source.cameras)):
         with torch.no_grad():
             seen = render(source.gaussians, source.cameras, index, engine, near=max(source.near, 1e-6))
         opaque = torch.where(seen.alpha > MIN_ALPHA, seen.depth, torch.zeros_like(seen.depth))
+        if source.trusted is not None:
+            known = without_gaps(source.trusted[index].to(opaque.device), MAX_GAP)
+            opaque = torch.where(known, opaque, torch.zeros_like(opaque))
         images.append((seen.rgb / seen.alpha.clamp(min=MIN_ALPHA)[..., None]).clamp(0, 1))
         depths.append(without_edges(opaque))
     return tuple(images), tuple(depths)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.datasets import DataConfig, load
@@ -14,6 +14,7 @@ from recon.export.clean import CleanConfig, clean
 from recon.export.frame import export_from_world, move_cameras, move_gaussians
 from recon.export.ply import finite, read_ply
 from recon.gaussians import Gaussians
+from recon.methods.priors.cache import load_trust
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Views
 
@@ -34,6 +35,8 @@ class Source:
     """Gaussians left out, by reason."""
     export_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
     """How the scene was moved to leave."""
+    trusted: tuple[Bool[Tensor, "_h _w"], ...] | None = None
+    """The pixels of each photo at which other photos confirm a depth; None where no stereo tells."""
 
     @property
     def cameras(self) -> Cameras:
@@ -66,7 +69,8 @@ def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_
         rigid = export_from_world(gaussians, cameras)
         gaussians = move_gaussians(gaussians, rigid)
         views = views and replace(views, cameras=move_cameras(views.cameras, rigid))
-    return Source(gaussians, views, near, removed, rigid)
+    trusted = _trusted(RunFolder(path), views) if views is not None else None
+    return Source(gaussians, views, near, removed, rigid, trusted)
 
 
 def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
@@ -82,6 +86,14 @@ def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
     views = load(DataConfig(path, layout="nerfstudio", max_size=ANY_SIZE)).train
     assert isinstance(views, Views), "a transforms.json gives cameras"
     return gaussians, views, run.near or 0.0
+
+
+def _trusted(run: RunFolder, views: Views) -> tuple[Bool[Tensor, "_h _w"], ...] | None:
+    if not run.stereo.is_file():
+        return None
+    trusted = load_trust(run.stereo)
+    same = [mask.shape for mask in trusted] == [image.shape[:2] for image in views.images]
+    return trusted if same else None
 
 
 def no_cameras() -> Cameras:

@@ -3,6 +3,8 @@ where they cross zero, triangles (marching cubes). Pure functions; world units, 
 
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -63,6 +65,18 @@ def without_edges(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     highest = torch.nn.functional.max_pool2d(padded, 3, 1)[0, 0]
     lowest = -torch.nn.functional.max_pool2d(-padded, 3, 1)[0, 0]
     return torch.where(highest - lowest <= MAX_JUMP * depth, depth, torch.zeros_like(depth))
+
+
+def without_gaps(mask: Bool[Tensor, "h w"], share: float) -> Bool[Tensor, "h w"]:
+    """The mask, closed: gaps no wider than twice a `share` of the longer side are filled."""
+    radius = round(share * max(mask.shape))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disc = (x * x + y * y <= radius * radius).astype(np.uint8)
+    padded = np.pad(mask.cpu().numpy().astype(np.uint8), radius, mode="symmetric")
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)
+    height, width = mask.shape
+    inner = closed[radius : radius + height, radius : radius + width]
+    return torch.from_numpy(inner > 0).to(mask.device)
 
 
 def fuse(depths: tuple[Float[Tensor, "_h _w"], ...], cameras: Cameras, grid: Grid) -> Tsdf:

@@ -1,5 +1,6 @@
 """Fused surfaces lie where the true ones do, and end where no photo looks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,15 @@ from recon.errors import InputError
 from recon.export.mesh import MeshConfig, linear_bytes, make_mesh, write_mesh
 from recon.export.paths import look_at
 from recon.export.source import Source
-from recon.export.tsdf import fuse, grid_around, point_colours, surface_points, surrounded, without_edges
+from recon.export.tsdf import (
+    fuse,
+    grid_around,
+    point_colours,
+    surface_points,
+    surrounded,
+    without_edges,
+    without_gaps,
+)
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras
 
@@ -76,6 +85,30 @@ def test_edges_between_near_and_far_are_cut():
     kept = without_edges(depth)
     assert (kept[:, 3:5] == 0).all()
     assert torch.equal(kept[:, :3], depth[:, :3]) and torch.equal(kept[:, 5:], depth[:, 5:])
+
+
+def test_gaps_of_what_is_trusted_are_filled_if_they_are_small():
+    mask = torch.zeros(60, 100, dtype=torch.bool)
+    mask[10:50, 20:100] = True
+    known = mask.clone()
+    mask[28:32, 40:44] = False
+    mask[15:45, 60:85] = False
+    mask[20:24, 97:] = False  # at the border
+    known[15:45, 60:85] = False
+    closed = without_gaps(mask, 0.03)
+    assert (closed & ~known).sum() < 40, "rounded corners alone"
+    assert (known & ~closed).sum() == 0
+
+
+def test_what_no_other_photo_confirms_is_cut_away():
+    gaussians, views = wall()
+    left = torch.zeros(views.images[0].shape[:2], dtype=torch.bool)
+    left[:, : left.shape[1] // 2] = True
+    whole = Source(gaussians, views, 0.01, {})
+    halved = replace(whole, trusted=(left, torch.zeros_like(left)))
+    whole, halved = (make_mesh(s, MeshConfig(resolution=48), rasterize_reference) for s in (whole, halved))
+    assert whole.vertices[:, 0].max() > 1.0
+    assert halved.vertices[:, 0].max() < 0.15 and len(halved.faces) > 0.3 * len(whole.faces)
 
 
 def test_points_take_the_mean_colour_of_the_photos_that_show_them():

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from recon.checkpoint import load_tensors, save_tensors
 from recon.errors import InputError
@@ -53,6 +55,14 @@ def load_stereo(path: Path, views: Views) -> StereoPrior:
         confidences=tuple(tensors[f"{i}.confidence"] for i in indices),
         consistent=tuple(tensors[f"{i}.consistent"] for i in indices),
         depth_range=(near, far),
+    )
+
+
+def load_trust(path: Path) -> tuple[Bool[Tensor, "_h _w"], ...]:
+    """Where each view's stereo depth was trusted, of the prior that `save_stereo` kept."""
+    tensors, _ = load_tensors(path, torch.device("cpu"))
+    return tuple(
+        tensors[f"{i}.consistent"] for i in range(sum(name.endswith(".consistent") for name in tensors))
     )
 
 
