@@ -5,6 +5,7 @@ a window whose eye is at rest elsewhere, or that asks for another mode, gets its
 which hides the shared ones from it. Drawn on the server, its picture is the background of an empty scene.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class Client:
         self._painted_at = stage.standpoints[0].position
         self._moved_at = 0.0
         self._closed = False
+        self._painting = threading.Lock()
         handle.camera.fov = stage.standpoints[0].fov(handle.camera.aspect)
         self._plain_background()
 
@@ -81,10 +83,12 @@ class Client:
         self.refresh()
 
     def close(self) -> None:
-        """Nothing is painted for it any more."""
+        """Nothing is painted for it any more, from when a picture under way is done: it is of nodes that are
+        removed here."""
         self._closed = True
         self._painter.forget(self)
-        self._show_shared()
+        with self._painting:
+            self._show_shared()
 
     def stand_at(self, standpoint: Standpoint) -> None:
         """Move the eye, and turn it and set its field of view to show all of the picture."""
@@ -160,13 +164,14 @@ class Client:
         return self.stage.engine is not None and (self.wish.on_server or covered)
 
     def _repaint(self) -> None:
-        if self._closed:
-            return
-        shown = self.stage.shown
-        if self._server_draws():
-            self._draw_on_server(shown)
-        else:
-            self._paint_splats(shown)
+        with self._painting:
+            if self._closed:
+                return
+            shown = self.stage.shown
+            if self._server_draws():
+                self._draw_on_server(shown)
+            else:
+                self._paint_splats(shown)
 
     def _draw_on_server(self, shown: Shown) -> None:
         """A quick picture while the eye moves, a sharp one when it rests."""

@@ -45,3 +45,8 @@ class LiveViewer:
             self._viewer.finish(self._last)
         logger.info("Still showing it at %s; Ctrl-C ends.", self._viewer.url)
         self._viewer.wait()
+
+    def close(self) -> None:
+        """Nobody looks on any more."""
+        if self._viewer is not None:
+            self._viewer.stop()

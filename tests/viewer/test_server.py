@@ -3,10 +3,14 @@
 import contextlib
 import logging
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 import torch
 import viser
@@ -17,6 +21,7 @@ from recon.errors import InputError, MachineError
 from recon.export import write_ply, write_views
 from recon.gaussians import Gaussians
 from recon.viewer import Viewer, ViewerScene, address, load_scene, server
+from recon.viewer.client import Client
 from recon.viewer.scene import THUMBNAIL_PIXELS, small_copy
 
 
@@ -153,6 +158,35 @@ def test_a_run_brings_its_held_out_photos_and_its_near_plane(tmp_path: Path):
     (tmp_path / "metrics.json").write_text("[")
     with pytest.raises(InputError, match="metrics.json is damaged"):
         load_scene(tmp_path)
+
+
+def test_a_window_that_closes_while_it_is_painted_does_not_end_the_painting_of_others(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+):
+    painting, closing = threading.Event(), threading.Event()
+    camera = Mock(aspect=1.5, position=np.zeros(3), look_at=np.ones(3))
+    handle = Mock(spec=viser.ClientHandle, camera=camera, scene=Mock())
+    client = Client(handle, viewer._stage, viewer._painter)
+
+    def paint(shown: object) -> None:
+        client._own = handle.scene.add_gaussian_splats()
+        painting.set()
+        assert closing.wait(5)
+        time.sleep(0.1)
+        if client._own is None:
+            raise RuntimeError("viser refuses to change what was removed")
+
+    monkeypatch.setattr(client, "_paint_splats", paint)
+    client.refresh()
+    assert painting.wait(5)
+    ending = threading.Thread(target=client.close)
+    ending.start()
+    closing.set()
+    ending.join(5)
+    assert client._own is None
+    others = threading.Event()
+    viewer._painter.ask("others", others.set)
+    assert others.wait(5)
 
 
 def test_a_splat_costs_32_bytes_on_the_wire():
