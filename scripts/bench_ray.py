@@ -52,7 +52,7 @@ def main() -> int:
         return 0
     if not arguments or "--help" in arguments:
         print(__doc__)
-        return 2
+        return 0 if arguments else 2
     seconds, found = {}, []
     with tempfile.TemporaryDirectory() as folder:
         for way, workers in WAYS.items():

@@ -14,7 +14,8 @@ import re
 import sys
 from pathlib import Path
 
-from recon.benchmark.page import find_results, make_site, sheets_of, write_site
+from recon.benchmark.collect import find_results, sheets_of
+from recon.benchmark.page import write_site
 from recon.benchmark.tables import make_sheet, markdown_table
 from recon.errors import InputError
 from recon.files import atomic_file
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.markdown:
             print(markdown(args.results))
         if args.output:
-            print(write_site(make_site(find_results(args.results)), args.output))
+            print(write_site(find_results(args.results), args.output))
     except InputError as error:
         print(error, file=sys.stderr)
         return error.exit_code

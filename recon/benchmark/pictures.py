@@ -25,7 +25,7 @@ ERROR_COLOURS = (
     (0.99, 1.0, 0.75),
 )
 """From no difference to MAX_ERROR in equal steps."""
-SHOWN, PHOTO, ERROR = "scene", "photo", "error"
+KINDS = SHOWN, PHOTO, ERROR = "scene", "photo", "error"
 """What a file shows, by the end of its stem."""
 
 

@@ -11,7 +11,9 @@ import pytest
 from commands import ROOT
 from test_results import result
 
-from recon.benchmark.page import find_results, html_of, html_table, make_site, write_site
+from recon.benchmark.collect import find_results
+from recon.benchmark.gallery import Copies
+from recon.benchmark.page import html_table, make_page, write_site
 from recon.benchmark.pictures import file_name
 from recon.benchmark.protocols import DTU, LLFF
 from recon.benchmark.tables import published_means
@@ -43,7 +45,7 @@ def save(folder: Path, psnr: float, pictures: tuple[int, ...] = (), **values: ob
 
 
 def page_of(*places: Path) -> str:
-    return html_of(make_site(find_results(list(places))))
+    return make_page(find_results(list(places)), Copies())
 
 
 def test_ours_stand_beside_published_numbers_with_their_source_and_first_points(tmp_path):
@@ -82,7 +84,7 @@ def test_pictures_are_copied_and_each_shown_once_a_run(tmp_path):
     save(tmp_path / "runs", 20.0, (0, 2))
     save(tmp_path / "runs", 24.0, (0, 2), seed=1)
     save(tmp_path / "runs", 18.0, (0,), method="3dgs")
-    page = write_site(make_site(find_results([tmp_path / "runs"])), tmp_path / "site")
+    page = write_site(find_results([tmp_path / "runs"]), tmp_path / "site")
     html = page.read_text()
     shown = re.findall(r'<img src="([^"]+)"', html)
     assert len(shown) == (1 + 2 + 2) + (1 + 2)  # photo and two pictures a run: of view 0, then of view 2
@@ -144,7 +146,7 @@ def test_a_click_sorts_numbers_as_numbers_and_keeps_blanks_last(tmp_path):
     assert CHROMIUM, "RECON_REQUIRE_BROWSER=1, but there is no Chromium"
     for method, psnr, gaussians in (("a", 9.5, 900), ("b", 21.0, 1200), ("c", 30.0, 15000)):
         save(tmp_path / "runs", psnr, method=method, gaussians=gaussians)
-    page_path = write_site(make_site(find_results([tmp_path / "runs"])), tmp_path / "site")
+    page_path = write_site(find_results([tmp_path / "runs"]), tmp_path / "site")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_context(offline=True, viewport={"width": 390, "height": 844}).new_page()
