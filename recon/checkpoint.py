@@ -1,6 +1,5 @@
 """A fit on disk: everything a step changes, as safetensors, whole or not at all."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from recon.densify import Optimisers
+from recon.digests import tensor_digest
 from recon.errors import InputError
 from recon.files import atomic_file, parse_json
 from recon.gaussians import Gaussians
@@ -66,7 +66,7 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[st
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     text = json.dumps(metadata)
     with atomic_file(path) as file:
-        file.write(save(contiguous, metadata={"recon": text, "sha256": _digest(contiguous, text)}))
+        file.write(save(contiguous, metadata={"recon": text, "sha256": tensor_digest(contiguous, text)}))
 
 
 def load_tensors(path: Path, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -77,21 +77,11 @@ def load_tensors(path: Path, device: torch.device) -> tuple[dict[str, torch.Tens
             texts = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         metadata = parse_json(texts["recon"])
-        if texts["sha256"] != _digest(tensors, texts["recon"]):
+        if texts["sha256"] != tensor_digest(tensors, texts["recon"]):
             raise ValueError("its content is not what was written")
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it to have it made again.") from error
     return {name: tensor.to(device) for name, tensor in tensors.items()}, metadata
-
-
-def _digest(tensors: dict[str, torch.Tensor], text: str) -> str:
-    """Changes when any name, type, shape or byte does."""
-    total = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.cpu().numpy().tobytes())
-    return total.hexdigest()
 
 
 def _group(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

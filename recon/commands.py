@@ -17,6 +17,7 @@ from recon.cli import Bench, Export, Train, View
 from recon.config import TrainConfig
 from recon.errors import InputError, MachineError
 from recon.events import Event, Watch
+from recon.files import held
 from recon.methods.published import LLFF3, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import MetricsConfig
@@ -41,14 +42,15 @@ def train(command: Train, config: TrainConfig) -> None:
     device = pick_device(command.device)
     engine = ready_engine(command.engine, device, console)
     output = command.output or Path("runs") / config.data.path.resolve().name
-    run = open_run(output, config, resume=command.resume, overwrite=command.overwrite)
-    shown = None
-    if command.viewer:
-        from recon.viewer.live import LiveViewer
+    with held(output):
+        run = open_run(output, config, resume=command.resume, overwrite=command.overwrite)
+        shown = None
+        if command.viewer:
+            from recon.viewer.live import LiveViewer
 
-        shown = LiveViewer(command.host, command.port, engine, run.path)
-    with Terminal(console) as terminal:
-        report = reconstruct(config, run, device, engine, both(terminal, shown))
+            shown = LiveViewer(command.host, command.port, engine, run.path)
+        with Terminal(console) as terminal:
+            report = reconstruct(config, run, device, engine, both(terminal, shown))
     out = Console(quiet=command.quiet)
     if command.json:
         Console().print_json(data=plain(report))

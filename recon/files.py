@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -44,6 +45,37 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder, made if it is missing, for this process alone until the end, however that comes.
+
+    Raises InputError if another process holds it, or it cannot be made. A file is left to the caller."""
+    if folder.exists() and not folder.is_dir():
+        yield
+        return
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    """The system gives the lock back when the process ends; some network drives know none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"Another process is at work in {folder}; wait until it ends, or choose another --output."
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.EBADF, errno.EINVAL):
+            raise
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -21,6 +21,7 @@ from recon.gaussians import Gaussians
 from recon.rendering import Engine, render
 from recon.rendering.ssim import C1, C2, WINDOW, ssim
 from recon.scene import Views
+from recon.weights import check_backbone
 
 logger = logging.getLogger(__name__)
 
@@ -152,9 +153,10 @@ def quantise(rgb: Float[Tensor, "h w 3"]) -> Float[Tensor, "h w 3"]:
 def make_lpips(net: LpipsNet, device: torch.device, scale: LpipsRange = "[-1, 1]") -> Distance:
     """LPIPS v0.1 by torchmetrics, for colours in [0, 1]; its backbone comes from torch's cache or hub.
 
-    Raises MachineError if the weights are neither there nor to be fetched."""
+    Raises MachineError if the weights are neither there nor to be fetched, InputError if they are others."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
+    check_backbone(net)
     try:
         metric = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=scale == "[-1, 1]").to(device)
     except (urllib.error.URLError, OSError) as error:

@@ -22,6 +22,7 @@ from recon.export import write_ply, write_views
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.initialise import initialise
+from recon.memory import check_memory, needed_bytes
 from recon.methods.priors.cache import cached_stereo, save_cameras
 from recon.methods.priors.stereo import StereoPrior
 from recon.methods.table import MethodConfig, make_recipe
@@ -109,6 +110,7 @@ def reconstruct(
     journal = Journal(watch)
     with clock.stage("photos"):
         scene = datasets.load(config.data)
+    check_memory(needed_bytes(scene.train, config.parts.stereo, config.parts.initialise), device)
     with clock.stage("cameras"):
         views, held_out = place_cameras(scene, run, config, device, engine, journal)
     run = run.make_way()

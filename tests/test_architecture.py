@@ -17,9 +17,9 @@ DEVICE_FREE = [
     path
     for path in SOURCES
     if "rendering" not in path.parts
-    and path.name not in ("cli.py", "cli_submit.py", "commands.py", "provenance.py")
+    and path.name not in ("cli.py", "cli_submit.py", "commands.py", "provenance.py", "memory.py")
 ]
-"""Where devices come from the tensors. The command line names them; provenance.py has to ask the machine."""
+"""Where devices come from the tensors. The command line names them; the last two have to ask the machine."""
 
 
 def short(path: Path) -> str:

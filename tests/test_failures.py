@@ -27,6 +27,7 @@ from PIL import Image
 import recon.commands  # before `ruled_folder`: root's packages may be for root alone
 import recon.pipeline
 from recon.cli import explain
+from recon.files import held
 
 NOBODY = 65534
 
@@ -151,6 +152,15 @@ def test_a_file_in_place_of_the_output_folder_is_left_alone(tmp_path: Path):
     outcome = call_recon("train", photos, *QUICK, "--output", tmp_path / "run", "--overwrite")
     assert_refused(outcome, 2, "run is a file", "--output")
     assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_run_folder_that_another_process_works_in_is_left_alone(tmp_path: Path):
+    photos, run = save_posed_scene(tmp_path / "photos"), tmp_path / "run"
+    with held(run):
+        for wish in ((), ("--overwrite",), ("--resume",)):
+            outcome = call_recon("train", photos, *QUICK, "--output", run, *wish)
+            assert_refused(outcome, 2, "Another process is at work", "run", "--output")
+    assert not list(run.iterdir())
 
 
 @pytest.fixture

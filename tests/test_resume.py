@@ -2,13 +2,17 @@
 
 import json
 import os
+import random
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import QUICK, assert_refused, call_recon, recon_killed, save_noise, save_posed_scene
+from commands import QUICK, ROOT, assert_refused, call_recon, recon_killed, save_noise, save_posed_scene
 
 from recon import progress
 from recon.events import Event, Progress, Step
@@ -101,6 +105,49 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, photos, undisturbed
     assert not (run / "point_cloud.ply").exists()
     assert sorted(path.stem for path in run.rglob("*.safetensors")) == kept
 
+    assert train(photos, run, "--resume").code == 0
+    assert_same_scene(run, undisturbed)
+    assert not list(run.rglob("*.tmp"))
+
+
+@pytest.fixture(scope="module")
+def seconds(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """From the moment a run has its folder to its end, in a process of its own."""
+    run = tmp_path_factory.mktemp("timed") / "run"
+    process = begin(photos, run)
+    began = time.monotonic()
+    assert process.wait(timeout=120) == 0
+    return time.monotonic() - began
+
+
+def begin(photos: Path, run: Path) -> subprocess.Popen:
+    """A run in a process of its own, once its folder is there."""
+    command = [sys.executable, "-m", "recon", "train", str(photos), *QUICK, "--output", str(run)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (run / "config.yaml").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    return process
+
+
+FEW, MANY = range(2), range(2, 20)
+
+
+@pytest.mark.parametrize(
+    "moment", [*FEW, *(pytest.param(i, marks=[pytest.mark.slow, pytest.mark.soak]) for i in MANY)]
+)
+def test_a_run_killed_at_a_random_moment_ends_like_an_undisturbed_one(
+    tmp_path, photos, undisturbed, seconds, moment
+):
+    run = tmp_path / "run"
+    process = begin(photos, run)
+    time.sleep(random.Random(moment).random() * seconds)
+    process.kill()
+    if process.wait() == -signal.SIGKILL:
+        assert not (run / "metrics.json").exists()
     assert train(photos, run, "--resume").code == 0
     assert_same_scene(run, undisturbed)
     assert not list(run.rglob("*.tmp"))

@@ -2,6 +2,9 @@
 
 import dataclasses
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import yaml
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError
-from recon.files import atomic_file
+from recon.files import atomic_file, held
 from recon.methods.table import METHODS
 from recon.run_folder import RunFolder, open_run, plain
 
@@ -118,6 +121,28 @@ def test_resume_removes_what_a_killed_process_left(finished):
     left.write_text("half a checkpoint")
     begin(finished.path, resume=True)
     assert not left.exists()
+
+
+def test_a_folder_is_for_one_at_a_time(tmp_path):
+    with held(tmp_path / "runs" / "run"):
+        with pytest.raises(InputError, match="Another process is at work in .*run; wait"):
+            with held(tmp_path / "runs" / "run"):
+                pass
+        with held(tmp_path / "runs" / "other"):
+            pass
+    with held(tmp_path / "runs" / "run"):
+        assert not list((tmp_path / "runs" / "run").iterdir())
+
+
+def test_a_killed_process_holds_nothing(tmp_path):
+    script = (
+        f"import pathlib, os, signal; from recon.files import held; f = held(pathlib.Path({str(tmp_path)!r}))"
+    )
+    killed = f"{script}; f.__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    done = subprocess.run([sys.executable, "-c", killed], cwd=Path(__file__).parents[1], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    with held(tmp_path):
+        pass
 
 
 def test_a_file_that_fails_half_way_never_appears_and_the_old_one_stays(tmp_path):
