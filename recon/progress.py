@@ -15,6 +15,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from recon.events import CamerasRefined, CamerasSolved, Event, FitStarted, PhotoRow, Progress, Step
+from recon.retake import retakes
 
 READ_EVERY = 25
 """Steps between two readings of the loss: each waits for the GPU."""
@@ -51,9 +52,10 @@ class Terminal:
                 self._show(stage, done, total, note)
             case CamerasSolved(rows, not_located, caution):
                 self._console.print(camera_table(rows))
-                left_out = [row.name for row in rows if not row.registered]
-                for name in (*left_out, *not_located):
-                    self._console.print(f"{name} could not be placed among the others and is left out.")
+                for sentence in retakes(rows):
+                    self._console.print(sentence, highlight=False)
+                for name in not_located:
+                    self._console.print(f"{name} could not be located and will not be measured.")
                 if caution is not None:
                     self._console.print(caution)
             case CamerasRefined():

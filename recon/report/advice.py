@@ -4,6 +4,7 @@ import torch
 
 from recon.report.journal import Journal
 from recon.report.maps import Maps
+from recon.retake import retakes
 from recon.scene import Cameras
 
 SINGLE = 0.5
@@ -28,12 +29,7 @@ def advice(
     said = []
     if not done:
         said.append("The fit was stopped before its end; --resume goes on with it.")
-    lost = [row.name for row in journal.rows if not row.registered]
-    if lost:
-        said.append(
-            f"{', '.join(lost)} could not be placed among the others. Photos from between, which share more "
-            "with them, would bring them in."
-        )
+    said += retakes(journal.rows)
     said += _angles(cameras, maps)
     said += _lonely(names, maps)
     if psnr is not None and psnr < GOOD_PSNR:

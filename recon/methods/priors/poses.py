@@ -34,6 +34,7 @@ from recon.methods.priors.poses_mapping import best_model, camera_of, has_parall
 from recon.methods.priors.poses_points import SparsePoints, paint, read_observations
 from recon.methods.priors.poses_triangulate import triangulate
 from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
+from recon.retake import anchor
 from recon.scene import Cameras, Photos
 
 __all__ = [
@@ -106,7 +107,7 @@ def solve_cameras(
     if best.degenerate is not Degenerate.TURNED and best.fewest_points(len(photos)) < SOLID:
         best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
     if best.model is None:
-        raise InputError(_why_unsolved(photos.names, best))
+        raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
     drop_contradicted(best.model, best.features, best.matches)
     free_centres(best.model)
     return _solved(photos, pictures, best.model, best)
@@ -219,16 +220,14 @@ def _row(name: str, index: int, attempt: _Attempt) -> PhotoRow:
     )
 
 
-def _why_unsolved(names: Sequence[str], attempt: _Attempt) -> str:
-    listed = ", ".join(names)
+def _why_unsolved(rows: Sequence[PhotoRow], attempt: _Attempt) -> str:
     if not attempt.matches:
         return (
-            f"None of the photos {listed} could be matched with any other; take photos of one place that "
-            f"share at least half of what they show, each a step or two beside the last."
+            f"None of the photos {', '.join(row.name for row in rows)} could be matched with any other; keep "
+            f"{anchor(rows)} and take the others again, each a step or two beside the last and with at least "
+            "half of what that shows."
         )
-    matched = ", ".join(
-        names[index] for index in sorted({index for pair in attempt.matches for index in pair})
-    )
+    matched = ", ".join(row.name for row in rows if row.matches)
     match attempt.degenerate:
         case Degenerate.TURNED:
             what = "were taken from one standpoint: the camera only turned, or they are copies"
@@ -237,6 +236,6 @@ def _why_unsolved(names: Sequence[str], attempt: _Attempt) -> str:
         case None:
             what = "match, but nothing moves between them"
     return (
-        f"The photos {matched} {what}, so that no depth follows; take each photo a step or two beside the "
-        f"last, of things near and far."
+        f"The photos {matched} {what}, so that no depth follows; keep {anchor(rows)} and take the others "
+        "again, each a step or two to the side of the last, of things near and far."
     )

@@ -8,6 +8,7 @@ import tyro
 from recon.events import PhotoRow
 from recon.methods.priors.poses_degenerate import Degenerate
 from recon.methods.priors.poses_points import Observations, SparsePoints
+from recon.retake import retakes
 from recon.scene import Cameras
 
 
@@ -50,13 +51,8 @@ class SolvedCameras:
 
     @property
     def warning(self) -> str | None:
-        """One sentence about photos that are left out."""
-        if not self.unregistered:
-            return None
-        return (
-            f"{', '.join(self.unregistered)} could not be placed and will not be used; photos that share "
-            f"more with the others, taken from between them, would help."
-        )
+        """What to do about photos that are left out, a sentence each; None if there is none."""
+        return " ".join(retakes(self.rows)) or None
 
     @property
     def caution(self) -> str | None:
