@@ -134,7 +134,7 @@ def test_tools_of_development_are_pinned_exactly():
 def test_every_dependency_is_explained():
     page = (ROOT / "docs" / "dependencies.md").read_text()
     rows = {word for row in re.findall(r"^\|.*$", page, flags=re.M) for word in re.findall(r"[\w-]+", row)}
-    for key in ("dependencies", "bench", "priors", "synthetic", "dev"):
+    for key in ("dependencies", "bench", "video", "heic", "priors", "synthetic", "dev"):
         assert {distribution(requirement) for requirement in listed(key)} <= rows, key
 
 
@@ -150,7 +150,11 @@ def test_what_the_package_imports_is_declared_and_what_is_declared_is_imported()
     homes = importlib.metadata.packages_distributions()
     imported = {distribution(homes.get(module, [module])[0]) for module in outside}
 
-    extras = {distribution(requirement) for key in ("bench", "priors") for requirement in listed(key)}
+    extras = {
+        distribution(requirement)
+        for key in ("bench", "video", "heic", "priors")
+        for requirement in listed(key)
+    }
     declared = {distribution(requirement) for requirement in listed("dependencies")}
     assert imported - declared - extras == set()
     assert declared - imported == set(NEVER_IMPORTED)

@@ -80,7 +80,7 @@ def write_video(path: Path, frames: Iterator[Frame], fps: int) -> None:
         import av
     except ImportError as error:
         raise MachineError(
-            "Films need PyAV, which is not installed; `pip install av`, or export frames."
+            "Films need PyAV, which is not installed; `pip install av`, or export frames instead."
         ) from error
     with atomic_file(path) as file, av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": QUALITY})
