@@ -14,10 +14,11 @@ SPARE := runs/spare
 TRACK1 := Track1_split_development.json
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo spare test soak lint format venv node webviewer clean
+.PHONY: help demo pictures spare test soak lint format venv node webviewer clean
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
+	@echo "make pictures  the pictures of the README from that run; needs Chromium, and make webviewer before"
 	@echo "make spare   two scenes in the SpaRe benchmark's layout, fitted, packed, checked and scored"
 	@echo "make test    lint, types and tests"
 	@echo "make soak    tests that wear things out: half an hour"

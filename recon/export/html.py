@@ -20,6 +20,9 @@ from recon.files import atomic_file
 VIEWER = Path(__file__).parent / "supersplat"
 """Where `scripts/fetch_viewer.py` puts index.html, index.css, index.js and LICENSE."""
 BACKGROUND = (0.15, 0.15, 0.15)
+WINDOW_ASPECT = 1.6
+"""Of a window that just shows all of the first photo; the viewer's field of view is that of a window's longer
+side."""
 
 
 def write_html(path: Path, source: Source, viewer: Path | None = None) -> None:
@@ -93,8 +96,12 @@ def start(source: Source) -> dict[str, Any]:
     if len(source.cameras):
         position = source.cameras.centres[0].cpu()
         target = look_at_point(source.gaussians, source.cameras).cpu()
-        height, focal = source.cameras.sizes[0][1], float(source.cameras.Ks[0, 1, 1])
-        fov = math.degrees(2 * math.atan(height / 2 / focal))
+        width, height = source.cameras.sizes[0]
+        along, down = (
+            width / 2 / float(source.cameras.Ks[0, 0, 0]),
+            height / 2 / float(source.cameras.Ks[0, 1, 1]),
+        )
+        fov = math.degrees(2 * math.atan(max(along, WINDOW_ASPECT * down)))
     else:
         target = means.median(dim=0).values
         radius = float((means - target).norm(dim=-1).median())

@@ -98,13 +98,13 @@ def make_mesh(source: Source, config: MeshConfig, engine: Engine) -> Mesh:
 def draw_depths(source: Source, engine: Engine) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
     """Colour and depth as each photo's camera sees the scene; depth 0 where that is no surface, or where no
     other photo told how far it is: a background without texture becomes fog that photos cannot refute."""
-    images, depths = [], []
+    images, depths, trusted = [], [], source.trusted()
     for index in range(len(source.cameras)):
         with torch.no_grad():
             seen = render(source.gaussians, source.cameras, index, engine, near=max(source.near, 1e-6))
         opaque = torch.where(seen.alpha > MIN_ALPHA, seen.depth, torch.zeros_like(seen.depth))
-        if source.trusted is not None:
-            known = without_gaps(source.trusted[index].to(opaque.device), MAX_GAP)
+        if trusted is not None:
+            known = without_gaps(trusted[index].to(opaque.device), MAX_GAP)
             opaque = torch.where(known, opaque, torch.zeros_like(opaque))
         images.append((seen.rgb / seen.alpha.clamp(min=MIN_ALPHA)[..., None]).clamp(0, 1))
         depths.append(without_edges(opaque))

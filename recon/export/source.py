@@ -35,13 +35,21 @@ class Source:
     """Gaussians left out, by reason."""
     export_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
     """How the scene was moved to leave."""
-    trusted: tuple[Bool[Tensor, "_h _w"], ...] | None = None
-    """The pixels of each photo at which other photos confirm a depth; None where no stereo tells."""
+    stereo: Path | None = None
+    """File of the stereo prior; None for a PLY alone."""
 
     @property
     def cameras(self) -> Cameras:
         """Of the photos; none for a PLY alone."""
         return self.views.cameras if self.views is not None else no_cameras()
+
+    def trusted(self) -> tuple[Bool[Tensor, "_h _w"], ...] | None:
+        """The pixels of each photo at which other photos confirm a depth; None where no stereo tells."""
+        if self.views is None or self.stereo is None or not self.stereo.is_file():
+            return None
+        trusted = load_trust(self.stereo)
+        same = [mask.shape for mask in trusted] == [image.shape[:2] for image in self.views.images]
+        return trusted if same else None
 
     def to(self, device: torch.device) -> "Source":
         """The same scene on `device`."""
@@ -69,8 +77,8 @@ def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_
         rigid = export_from_world(gaussians, cameras)
         gaussians = move_gaussians(gaussians, rigid)
         views = views and replace(views, cameras=move_cameras(views.cameras, rigid))
-    trusted = _trusted(RunFolder(path), views) if views is not None else None
-    return Source(gaussians, views, near, removed, rigid, trusted)
+    stereo = RunFolder(path).stereo if views is not None else None
+    return Source(gaussians, views, near, removed, rigid, stereo)
 
 
 def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
@@ -86,14 +94,6 @@ def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
     views = load(DataConfig(path, layout="nerfstudio", max_size=ANY_SIZE)).train
     assert isinstance(views, Views), "a transforms.json gives cameras"
     return gaussians, views, run.near or 0.0
-
-
-def _trusted(run: RunFolder, views: Views) -> tuple[Bool[Tensor, "_h _w"], ...] | None:
-    if not run.stereo.is_file():
-        return None
-    trusted = load_trust(run.stereo)
-    same = [mask.shape for mask in trusted] == [image.shape[:2] for image in views.images]
-    return trusted if same else None
 
 
 def no_cameras() -> Cameras:

@@ -67,7 +67,7 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
         + "</tr>"
         for cells in rows
     )
-    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+    return wide(f"<table><tr>{head}</tr>{''.join(lines)}</table>")
 
 
 def matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
@@ -82,7 +82,12 @@ def matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) ->
         )
         lines.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
     caption = f"<caption>{escape(title)}</caption>"
-    return f'<table class="matrix">{caption}<tr><th></th>{head}</tr>{"".join(lines)}</table>'
+    return wide(f'<table class="matrix">{caption}<tr><th></th>{head}</tr>{"".join(lines)}</table>')
+
+
+def wide(html: str) -> str:
+    """What may be wider than a phone, and is moved sideways there by itself."""
+    return f'<div class="wide">{html}</div>'
 
 
 def legend(colours: dict[str, tuple[float, ...]]) -> str:
@@ -114,7 +119,7 @@ def curves(steps: list[int], losses: dict[str, list[float]]) -> str:
         lines.append(f'<text x="0" y="{_up(value, bottom, top)}">{value:.1e}</text>')
     for step in (steps[0], steps[-1]):
         lines.append(f'<text x="{_along(step, steps[0], steps[-1])}" y="{CURVE[1]}">{step}</text>')
-    return f'<svg viewBox="0 0 {CURVE[0]} {CURVE[1]}" role="img">{"".join(lines)}</svg>'
+    return wide(f'<svg viewBox="0 0 {CURVE[0]} {CURVE[1]}" role="img">{"".join(lines)}</svg>')
 
 
 def bars(seconds: dict[str, float]) -> str:
@@ -127,7 +132,7 @@ def bars(seconds: dict[str, float]) -> str:
         lines.append(f'<text x="0" y="{y + 14}">{escape(name)}</text>')
         lines.append(f'<rect x="90" y="{y + 2}" width="{width:.1f}" height="16" fill="{HUES[0]}" rx="3"/>')
         lines.append(f'<text x="{96 + width:.1f}" y="{y + 14}">{value:.1f} s</text>')
-    return f'<svg viewBox="0 0 760 {22 * len(seconds)}" role="img">{"".join(lines)}</svg>'
+    return wide(f'<svg viewBox="0 0 760 {22 * len(seconds)}" role="img">{"".join(lines)}</svg>')
 
 
 def jpeg(rgb: Float[Tensor, "h w 3"]) -> str:

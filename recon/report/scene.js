@@ -1,7 +1,7 @@
 // Draws the cameras and a sample of the scene's points; dragging turns, the wheel zooms.
 const scene = JSON.parse(document.getElementById("scene-data").textContent);
 const canvas = document.getElementById("scene");
-const view = { yaw: 0.5, pitch: 0.35, zoom: 1.3 };
+const view = { yaw: 0.4, pitch: 0.3, zoom: 1.8 };
 
 function rotate([x, y, z]) {
   // y points down in the data and on the canvas alike.
@@ -25,7 +25,7 @@ function draw() {
   points.sort((a, b) => b[2] - a[2]);
   for (const [x, y, , colour] of points) {
     context.fillStyle = colour;
-    context.fillRect(x - ratio, y - ratio, 2 * ratio, 2 * ratio);
+    context.fillRect(x - 1.5 * ratio, y - 1.5 * ratio, 3 * ratio, 3 * ratio);
   }
   context.lineWidth = 1.5 * ratio;
   context.font = `${12 * ratio}px system-ui, sans-serif`;
@@ -40,7 +40,7 @@ function draw() {
       context.lineTo(next[0], next[1]);
     });
     context.stroke();
-    context.fillText(camera.name, eye[0] + 4 * ratio, eye[1] - 4 * ratio);
+    context.fillText(camera.name.replace(/\.[^.]*$/, ""), eye[0] + 4 * ratio, eye[1] - 4 * ratio);
   }
 }
 

@@ -20,7 +20,7 @@ from recon.report.maps import SUPPORT_COLOURS, Maps, depth_picture, draw_maps, s
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Views
 
-MAX_POINTS = 3000
+MAX_POINTS = 8000
 """Points of the scene beside the cameras, so that the page turns smoothly and stays small."""
 SUPPORT_NAMES = ("no surface", "one photo", "two", "three", "four or more")
 
@@ -43,7 +43,8 @@ def write_report(
         "What would make it better": page.bullets(
             advice(journal, train.names, maps, train.cameras, metrics["psnr"], metrics["finished"])
         ),
-        "Cameras": '<canvas id="scene"></canvas>' + _camera_table(journal),
+        "Cameras": '<canvas id="scene"></canvas>'
+        "<p>Blue: fitted photos; orange: held out. Drag to turn, wheel to zoom.</p>" + _camera_table(journal),
         "What each photo supports": page.legend(dict(zip(SUPPORT_NAMES, SUPPORT_COLOURS, strict=True)))
         + "".join(
             _photo_row(name, image, m) for name, image, m in zip(train.names, train.images, maps, strict=True)
@@ -69,12 +70,16 @@ def _counts(metrics: dict[str, Any], journal: Journal, train: Views) -> dict[str
         "photos read": str(max(len(journal.rows), len(train))),
         "placed and fitted": str(len(train)),
         "Gaussians": f"{metrics['gaussians']:,}",
-        "steps" if metrics["finished"] else "steps, stopped early": str(metrics["steps"]),
-        "seconds": f"{sum(metrics['seconds'].values()):.0f}",
+        "steps" if metrics["finished"] else "steps, stopped early": f"{metrics['steps']:,}",
+        **_time(sum(metrics["seconds"].values())),
     }
     if metrics["psnr"] is not None:
         numbers["PSNR of held-out photos"] = f"{metrics['psnr']:.1f} dB"
     return numbers
+
+
+def _time(seconds: float) -> dict[str, str]:
+    return {"seconds": f"{seconds:.0f}"} if seconds < 120 else {"minutes": f"{seconds / 60:.1f}"}
 
 
 def _camera_table(journal: Journal) -> str:

@@ -37,6 +37,8 @@ STANDING_COSINE = 0.99999
 """An eye this close to a photo's place, that looks this much the same way, stands there."""
 SHARP_PIXELS, QUICK_PIXELS = 1600, 480
 """The longer side of a picture drawn on the server, at rest and in motion."""
+NARROW_PIXELS = 600
+"""Width of a window, as a phone's, in which open panels would hide the scene."""
 SHOT_SECONDS = 60.0
 """How long a browser may take to draw a picture for us."""
 
@@ -89,6 +91,11 @@ class Client:
         self._painter.forget(self)
         with self._painting:
             self._show_shared()
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its panels wait folded."""
+        return self.handle.camera.image_width < NARROW_PIXELS
 
     def stand_at(self, standpoint: Standpoint) -> None:
         """Move the eye, and turn it and set its field of view to show all of the picture."""

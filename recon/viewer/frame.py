@@ -20,6 +20,8 @@ DISPLAY_DISTANCE = 10.0
 """Squared scales of a pixel's size at this distance, about 1e-4, keep three digits in 16 bits."""
 MAX_SAMPLES = 20_000
 """Gaussians that a median is taken over."""
+MAX_TALLER = 1.5
+"""Times the picture's own height that a window may show, to show all of its width."""
 OVERVIEW_TANGENT = 0.5
 """Half the vertical field of view of a picture that no photo tells, as a tangent: 53 degrees in all."""
 OVERVIEW_UP = (0.0, -1.0, 0.0)
@@ -69,9 +71,10 @@ class Standpoint:
     """Half the horizontal and half the vertical field of view, as tangents."""
 
     def fov(self, aspect: float) -> float:
-        """Vertical field of view, radians, that shows all of the picture in a window of this width/height."""
+        """Vertical field of view, radians, that shows all of the picture in a window of this width/height;
+        in one much narrower, as a phone's, its middle, with less of what no photo shows above and below."""
         horizontal, vertical = self.half_tangents
-        return float(2 * np.arctan(max(vertical, horizontal / aspect)))
+        return float(2 * np.arctan(np.clip(horizontal / aspect, vertical, MAX_TALLER * vertical)))
 
 
 def display_frame(gaussians: Gaussians, cameras: Cameras) -> DisplayFrame:

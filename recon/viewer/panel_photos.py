@@ -26,7 +26,7 @@ class PhotosPanel:
         self._size = frustum_size(self._positions)
         self._frusta = self._add_frusta()
         gui = client.handle.gui
-        with gui.add_folder("Photos"):
+        with gui.add_folder("Photos", expand_by_default=not client.narrow):
             for index, name in enumerate(client.stage.scene.names):
                 jump = gui.add_button(
                     f"{index + 1}: {name}", hint="Stand where this photo was taken.", color="gray"

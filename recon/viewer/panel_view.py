@@ -16,7 +16,7 @@ class ViewPanel:
     def __init__(self, client: Client) -> None:
         self._client = client
         gui, stage = client.handle.gui, client.stage
-        with gui.add_folder("View"):
+        with gui.add_folder("View", expand_by_default=not client.narrow):
             self._count = gui.add_text("Gaussians", "", disabled=True)
             reset = gui.add_button(
                 "Reset view", icon=viser.Icon.HOME, hint="Back to the first photo's place."

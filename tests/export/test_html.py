@@ -1,6 +1,7 @@
 """The HTML opens from the disk without a request, and shows view dependence from the first photo's place."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from PIL import Image
 
 from recon.errors import MachineError
 from recon.export.formats import Options, export
-from recon.export.html import VIEWER, embed, write_html
+from recon.export.html import VIEWER, embed, start, write_html
 from recon.export.mesh import MeshConfig
 from recon.export.paths import look_at
 from recon.export.source import Source
@@ -61,6 +62,15 @@ def ball_seen_from(side: float) -> Source:
         cameras=Cameras(torch.linalg.inv(pose)[None], K[None], ((64, 48),)),
     )
     return Source(gaussians, views, 0.0, {})
+
+
+def test_a_window_shows_all_of_the_first_photo():
+    """The viewer's field of view spans the longer side of its window."""
+    source = ball_seen_from(-4.0)
+    eye = start(source)
+    assert eye["position"] == pytest.approx([0, 0, -4], abs=1e-5)
+    tangent = math.tan(math.radians(eye["fov"]) / 2)
+    assert tangent == pytest.approx(1.6 * 24 / 60) and tangent > 32 / 60
 
 
 @needs_viewer

@@ -23,6 +23,8 @@ from recon.export.tsdf import (
     without_edges,
     without_gaps,
 )
+from recon.methods.priors.cache import save_stereo
+from recon.methods.priors.stereo import StereoPrior
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras
 
@@ -100,12 +102,16 @@ def test_gaps_of_what_is_trusted_are_filled_if_they_are_small():
     assert (known & ~closed).sum() == 0
 
 
-def test_what_no_other_photo_confirms_is_cut_away():
+def test_what_no_other_photo_confirms_is_cut_away(tmp_path: Path):
     gaussians, views = wall()
     left = torch.zeros(views.images[0].shape[:2], dtype=torch.bool)
     left[:, : left.shape[1] // 2] = True
     whole = Source(gaussians, views, 0.01, {})
-    halved = replace(whole, trusted=(left, torch.zeros_like(left)))
+    masks = (left, torch.zeros_like(left))
+    depths = tuple(torch.full(mask.shape, WALL_DEPTH) for mask in masks)
+    certain = tuple(torch.ones_like(depth) for depth in depths)
+    save_stereo(tmp_path / "stereo", views, StereoPrior(depths, certain, masks, (1.0, 9.0)))
+    halved = replace(whole, stereo=tmp_path / "stereo")
     whole, halved = (make_mesh(s, MeshConfig(resolution=48), rasterize_reference) for s in (whole, halved))
     assert whole.vertices[:, 0].max() > 1.0
     assert halved.vertices[:, 0].max() < 0.15 and len(halved.faces) > 0.3 * len(whole.faces)

@@ -90,7 +90,9 @@ def test_a_window_shows_all_of_the_photo_whatever_its_shape():
     photo = 2 * math.atan(HEIGHT / 2 / FOCAL)
     assert standpoint.fov(aspect=3.0) == pytest.approx(photo)
     assert standpoint.fov(aspect=WIDTH / HEIGHT) == pytest.approx(photo)
-    assert standpoint.fov(aspect=0.5) == pytest.approx(2 * math.atan(WIDTH / 2 / FOCAL / 0.5))
+    assert standpoint.fov(aspect=1.0) == pytest.approx(2 * math.atan(WIDTH / 2 / FOCAL))
+    phone = 2 * math.atan(1.5 * HEIGHT / 2 / FOCAL)
+    assert standpoint.fov(aspect=0.5) == standpoint.fov(aspect=0.4) == pytest.approx(phone)
 
 
 def test_a_cloud_without_cameras_is_seen_whole_despite_outliers():
