@@ -19,9 +19,9 @@ from recon.scene import Cameras
 class OffsetRates:
     """Learning rates of Adam: about the change of each number by one step."""
 
-    turn: float = 5e-4
+    turn: float = 1e-3
     """Radians."""
-    shift: float = 5e-4
+    shift: float = 1e-3
     """In units of the scene's median depth."""
     focal: float = 0.0
     """Relative. 0 holds focal lengths: where photos are few, they trade against the shifts."""

@@ -90,7 +90,7 @@ def _errors(chosen: PoseSet, solved: SolvedCameras) -> dict[str, float]:
 
 def lines(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     """One at a time, as they are solved."""
-    config = PosesConfig(max_size=options.max_size)
+    config = PosesConfig(max_size=options.max_size, dense_tracks=options.dense_tracks)
     for chosen in sets(options.data, options.rendered):
         if not options.sets or any(chosen.name.startswith(name) for name in options.sets):
             yield measure(chosen, config)
@@ -106,6 +106,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", nargs="*", default=[], help="first letters of the sets' names")
     parser.add_argument("--max-size", type=int, default=PosesConfig().max_size)
+    parser.add_argument("--dense-tracks", action="store_true", help="as --poses.dense-tracks")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")

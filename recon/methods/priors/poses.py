@@ -109,7 +109,7 @@ def solve_cameras(
     if best.model is None:
         raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
     drop_contradicted(best.model, best.features, best.matches)
-    free_centres(best.model)
+    free_centres(best.model, pictures if config.dense_tracks else None)
     return _solved(photos, pictures, best.model, best)
 
 

@@ -1,5 +1,6 @@
 """Between COLMAP's reconstructions and the adjustment that may doubt the principal point."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.methods.priors.poses_adjust import Bundle, CentrePrior, adjust
+from recon.methods.priors.poses_dense import with_dense_tracks
+from recon.methods.priors.poses_features import Picture
 
 if TYPE_CHECKING:
     import pycolmap
@@ -17,10 +20,14 @@ CENTRE_SIGMA = 0.007
 the development sets."""
 
 
-def free_centres(model: "pycolmap.Reconstruction") -> None:
-    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE, with principal points near the middle."""
-    bundle = read_bundle(model)
-    adjusted = adjust(bundle, centre_prior(model))
+def free_centres(model: "pycolmap.Reconstruction", pictures: Sequence[Picture] | None = None) -> None:
+    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE, with principal points near the middle; with
+    all photos' pictures, a second time with dense tracks, which bear on the cameras but are not kept."""
+    prior = centre_prior(model)
+    adjusted = adjust(read_bundle(model), prior)
+    if pictures is not None:
+        placed = [pictures[image_id - 1] for image_id in _ids(model)[0]]
+        adjusted = adjust(with_dense_tracks(adjusted, placed), prior)
     _write(model, adjusted)
 
 
@@ -72,7 +79,7 @@ def _write(model: "pycolmap.Reconstruction", bundle: Bundle) -> None:
         image.frame.set_cam_from_world(image.camera_id, pose)
     for lens, focal, centre in zip(lenses, bundle.focals, bundle.centres, strict=True):
         model.cameras[lens].params = [float(focal), *_array(centre)]
-    for point, xyz in zip(points, bundle.xyz, strict=True):
+    for point, xyz in zip(points, bundle.xyz, strict=False):  # dense points come after the model's
         model.points3D[point].xyz = _array(xyz)
     model.update_point_3d_errors()
 

@@ -20,6 +20,8 @@ class PosesConfig:
     """Longer side, in pixels, at which photos are searched for features; may exceed the fitted size."""
     seed: int = 0
     """Fixes the random samples of the robust estimators."""
+    dense_tracks: bool = False
+    """Follow corners from photo to photo where features are rare, and adjust solved cameras once more."""
     refine_given: Annotated[bool, tyro.conf.arg(aliases=("--refine-poses",))] = False
     """Adjust poses that came with the photos, for example a phone's, to the photos' own matches. Intrinsics,
     and the cameras of held-out photos, stay as they are."""

@@ -1,0 +1,114 @@
+"""Dense tracks in photos of a scene that is known exactly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from synthetic import STATIONS, look_at, photograph
+from torch import Tensor
+
+from recon.geometry import project, unproject
+from recon.methods.priors.poses_adjust import Bundle, CentrePrior, adjust
+from recon.methods.priors.poses_dense import APART, MAX_ERROR, with_dense_tracks
+from recon.methods.priors.poses_features import Picture
+
+WIDTH, HEIGHT = 320, 240
+K = torch.tensor([[300.0, 0, 160], [0, 300.0, 120], [0, 0, 1.0]])
+EVERY = 50
+"""Pixels between the keypoints of a photo."""
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[Bundle, list[Picture], list[Tensor]]:
+    """True cameras with few exact points on a grid of each photo, the photos, and their depths."""
+    pictures, depths, poses = [], [], []
+    for station in STATIONS[:3]:
+        world_from_camera = look_at(torch.tensor(station, dtype=torch.float64))
+        rgb, depth = photograph(world_from_camera, K.double(), WIDTH, HEIGHT, 4.0)
+        pictures.append(Picture((255 * rgb.mean(-1)).round().to(torch.uint8).numpy(), None))
+        depths.append(depth)
+        poses.append(torch.linalg.inv(world_from_camera))
+    xyz, view, point, uv = [], [], [], []
+    for depth, pose in zip(depths, poses, strict=True):
+        grid = unproject(depth, K.double(), torch.linalg.inv(pose))
+        for world in grid[20::EVERY, 20::EVERY].reshape(-1, 3):
+            for other in range(3):
+                pixel, _ = project(world, K.double(), poses[other])
+                if (pixel > 0).all() and pixel[0] < WIDTH and pixel[1] < HEIGHT:
+                    view.append(other)
+                    point.append(len(xyz))
+                    uv.append(pixel)
+            xyz.append(world)
+    stacked = torch.stack(poses)
+    bundle = Bundle(
+        rotations=stacked[:, :3, :3],
+        translations=stacked[:, :3, 3],
+        focals=K[:1, 0].double(),
+        centres=K[None, :2, 2].double(),
+        lens=torch.zeros(3, dtype=torch.long),
+        xyz=torch.stack(xyz),
+        view=torch.tensor(view),
+        point=torch.tensor(point),
+        uv=torch.stack(uv),
+    )
+    return bundle, pictures, depths
+
+
+def test_new_points_lie_on_the_surfaces_where_no_keypoints_are(scene) -> None:
+    bundle, pictures, depths = scene
+    dense = with_dense_tracks(bundle, pictures)
+    count = len(bundle.xyz)
+    assert len(dense.xyz) > count + 100
+    assert torch.equal(dense.xyz[:count], bundle.xyz) and torch.equal(dense.uv[: len(bundle.uv)], bundle.uv)
+    new = dense.point >= count
+    assert (torch.bincount(dense.point[new] - count) >= 2).all(), "each is seen twice or more"
+    assert dense.residuals()[new].norm(dim=1).max() < 1.5 * MAX_ERROR
+    assert dense.residuals()[new].norm(dim=1).median() < 0.2
+    errors = []
+    for view, point, uv in zip(dense.view[new], dense.point[new], dense.uv[new], strict=True):
+        depth = depths[view][int(uv[1]), int(uv[0])]
+        errors.append(
+            float((dense.rotations[view] @ dense.xyz[point] + dense.translations[view])[2] / depth - 1)
+        )
+    assert np.median(np.abs(errors)) < 0.01
+    assert np.mean(np.abs(errors) < 0.05) > 0.9, "but for the edges of the board"
+
+
+def test_corners_keep_apart_from_keypoints_and_inside_masks(scene) -> None:
+    bundle, pictures, _ = scene
+    left = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    left[:, : WIDTH // 2] = True
+    dense = with_dense_tracks(bundle, [replace(picture, mask=left) for picture in pictures])
+    # The first entry of a track is the corner itself; what follows is where flow found it.
+    new = torch.arange(len(bundle.uv), len(dense.uv))
+    first = new[torch.cat([torch.ones(1, dtype=torch.bool), dense.point[new].diff() > 0])]
+    assert len(first) > 30 and (dense.uv[first, 0] < WIDTH / 2 + 1).all()
+    for index in first:
+        keypoints = bundle.uv[bundle.view == dense.view[index]]
+        assert (keypoints - dense.uv[index]).norm(dim=1).min() > APART * WIDTH - 1.5
+
+
+def test_photos_that_show_something_else_add_nothing(scene) -> None:
+    bundle, pictures, _ = scene
+    noise = [
+        Picture(np.random.default_rng(seed).integers(0, 256, p.grey.shape, dtype=np.uint8), None)
+        for seed, p in enumerate(pictures)
+    ]
+    assert len(with_dense_tracks(bundle, noise).xyz) < len(bundle.xyz) + 5
+
+
+def test_cameras_that_are_off_come_nearer(scene) -> None:
+    """The keypoints carry half a pixel of noise; corners measure better, and are more."""
+    bundle, pictures, _ = scene
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(bundle.uv.shape, generator=generator, dtype=torch.float64)
+    prior = CentrePrior(bundle.centres, torch.tensor([1.0], dtype=torch.float64))
+    sparse = adjust(replace(bundle, uv=bundle.uv + 0.7 * noise), prior)
+    dense = adjust(with_dense_tracks(sparse, pictures), prior)
+
+    def turned(found: Bundle) -> float:
+        relative, true = (b.rotations[1:] @ b.rotations[:1].mT for b in (found, bundle))
+        return float((relative - true).norm())
+
+    assert turned(dense) < 0.7 * turned(sparse)
