@@ -33,7 +33,10 @@ from recon.viewer import ViewerScene, serve
 from recon.viewer.live import LiveViewer
 
 CLIENTS = Path(__file__).with_name("viewer_clients.py")
-WARM_UP_SECONDS = 5.0
+WARM_UP_STEPS = 50
+"""The first steps are slow ones."""
+SLACK_SECONDS = 5.0
+"""That clients move longer than the fit is measured, so that none leaves before."""
 PATIENCE_SECONDS = 300.0
 """For the clients to connect while the fit has the machine."""
 
@@ -94,9 +97,10 @@ class Phases:
     def _conduct(self) -> None:
         seconds, viewer = self.arguments.seconds, self.live._viewer
         assert viewer is not None and self.stop is not None
-        time.sleep(WARM_UP_SECONDS)
+        while self.steps < WARM_UP_STEPS:
+            time.sleep(0.1)
         self._count("alone", seconds)
-        crowd = start_clients(viewer.url, self.arguments.clients, seconds + WARM_UP_SECONDS, 0)
+        crowd = start_clients(viewer.url, self.arguments.clients, seconds + SLACK_SECONDS, 0)
         assert crowd.stdout is not None
         if crowd.stdout.readline().strip() == "ready":
             self._count("watched", seconds)
