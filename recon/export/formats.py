@@ -23,6 +23,8 @@ from recon.rendering import Engine
 
 logger = logging.getLogger(__name__)
 
+MANY_GAUSSIANS = 1_000_000
+"""What viewers in the browser plan for on phones."""
 LARGE_PAGE = 50_000_000
 """Bytes beyond which phones fail to open a page, and mail does not carry it: a zip lies beside."""
 
@@ -122,6 +124,11 @@ def export(source: Source, names: Sequence[str], output: Path, options: Options)
     """Writes the scene in each of the formats and returns where: into the folder `output`, or, for a single
     format, as the file `output` if it has the format's ending."""
     paths = [_place(output, name, alone=len(names) == 1) for name in names]
+    if len(source.gaussians) > MANY_GAUSSIANS:
+        logger.warning(
+            "The scene has %.1f million Gaussians; phones draw about one million, some viewers no more.",
+            len(source.gaussians) / 1e6,
+        )
     for name, path in zip(names, paths, strict=True):
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

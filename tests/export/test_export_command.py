@@ -72,6 +72,22 @@ def test_what_is_left_out_is_counted(tmp_path: Path):
     assert len(read_ply(tmp_path / "scene.ply")) == 50
 
 
+def test_a_scene_too_large_for_phones_is_warned_of(run: Path, monkeypatch: pytest.MonkeyPatch, caplog):
+    monkeypatch.setattr("recon.export.formats.MANY_GAUSSIANS", 10)
+    assert call_recon("export", run, "--format", "ply").code == 0
+    assert "phones draw about one million" in caplog.text
+
+
+def test_a_splat_as_large_as_the_sky_does_not_leave(tmp_path: Path):
+    huge = cloud(300)
+    with torch.no_grad():
+        huge.log_scales[7] = 14.0  # a million units
+    write_ply(tmp_path / "cloud.ply", huge)
+    assert call_recon("export", tmp_path / "cloud.ply", "--format", "ply").code == 0
+    left = read_ply(tmp_path / "exports" / "scene.ply")
+    assert len(left) == 299 and left.scales.max() < 1000
+
+
 def test_the_frame_can_be_kept(run: Path):
     outcome = call_recon("export", run, "--keep-frame", "--keep-all", "--output", run / "kept.ply")
     assert outcome.code == 0

@@ -217,7 +217,7 @@ def visit(viewer: Viewer, times: int) -> None:
 def test_browsers_come_and_go_and_leave_nothing(times: int):
     viewer = serve(ViewerScene.from_views(*two_coloured_wall()), port=0)
     try:
-        visit(viewer, 40)  # pools of threads fill up to their sizes
+        visit(viewer, max(40, times // 2))  # pools of threads, and caches, fill up to their sizes
         before = footprint()
         visit(viewer, times)
         after = footprint()
