@@ -97,6 +97,14 @@ def test_a_damaged_camera_file_is_refused(llff, content):
         load(DataConfig(llff))
 
 
+def test_a_camera_beyond_single_precision_is_refused(llff):
+    rows = np.load(llff / "poses_bounds.npy")
+    rows[1, 3] = 1e30
+    np.save(llff / "poses_bounds.npy", rows)
+    with pytest.raises(InputError, match="holds 1e.30, which is too large"):
+        load(DataConfig(llff))
+
+
 @pytest.mark.parametrize("count", [b"999999999", b"11"])
 def test_a_count_that_the_file_does_not_hold_is_refused(llff, count):
     source = llff / "poses_bounds.npy"
