@@ -41,7 +41,7 @@ def align_to_scene(
     for index, (photo, mask) in enumerate(zip(views.images, views.masks, strict=True)):
         offsets = CameraOffsets(views.cameras.select([index]), config.rates, unit)
         for step in range(config.steps):
-            rendering = render(still, offsets.drawn(), 0, engine, near=near)
+            rendering = render(still, offsets.drawn(), 0, engine, near=near).over(still.backdrop)
             photometric_loss(rendering.rgb, photo, mask, config.dssim_weight).backward()
             offsets.step(config.final ** (step / config.steps))
         poses[index] = offsets.cameras().camera_from_world[0]

@@ -41,7 +41,7 @@ def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torc
 
 def field_tensors(state: FitState, recipe: Recipe) -> dict[str, torch.Tensor]:
     """Everything that a step changes of one field, by name."""
-    tensors = {f"gaussians.{name}": p.detach() for name, p in state.gaussians.named_parameters()}
+    tensors = {f"gaussians.{name}": tensor for name, tensor in state.gaussians.state_dict().items()}
     for name, optimiser in state.optimisers.items():
         for moments in optimiser.state.values():
             tensors |= {f"optimisers.{name}.{key}": moments[key] for key in MOMENTS}

@@ -13,7 +13,7 @@ class Gaussians(nn.Module):
 
     Raw parameters carry other names than the values they stand for: `log_scales`, `logit_opacities`.
     `quats` are wxyz and need not be of unit length. `sh0` is (g, 1, 3), `shN` (g, k, 3) with
-    k = (degree + 1)^2 - 1.
+    k = (degree + 1)^2 - 1. `backdrop` is the colour behind all of them in the photos; None without one.
     """
 
     def __init__(
@@ -24,6 +24,7 @@ class Gaussians(nn.Module):
         logit_opacities: Float[Tensor, " g"],
         sh0: Float[Tensor, "g 1 3"],
         shN: Float[Tensor, "g k 3"],
+        backdrop: Float[Tensor, "3"] | None = None,
     ) -> None:
         super().__init__()
         self.means = nn.Parameter(means)
@@ -32,6 +33,8 @@ class Gaussians(nn.Module):
         self.logit_opacities = nn.Parameter(logit_opacities)
         self.sh0 = nn.Parameter(sh0)
         self.shN = nn.Parameter(shN)
+        self.backdrop: Float[Tensor, 3] | None
+        self.register_buffer("backdrop", backdrop)
 
     def __len__(self) -> int:
         return len(self.means)
@@ -56,9 +59,15 @@ class Gaussians(nn.Module):
         """Highest degree of the stored spherical harmonics."""
         return round((1 + self.shN.shape[1]) ** 0.5) - 1
 
+    def before(self, backdrop: tuple[float, ...] | None) -> "Gaussians":
+        """These, before a backdrop of that colour."""
+        self.backdrop = None if backdrop is None else self.means.detach().new_tensor(backdrop)
+        return self
+
     def select(self, keep: Bool[Tensor, " g"]) -> "Gaussians":
         """The Gaussians where `keep` is true, as new parameters."""
-        return Gaussians(**{name: value.detach()[keep] for name, value in self.named_parameters()})
+        kept = {name: value.detach()[keep] for name, value in self.named_parameters()}
+        return Gaussians(**kept, backdrop=self.backdrop)
 
 
 def sh0_from_rgb(rgb: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from recon.backdrop import find_backdrop, without_backdrop
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, transform, unproject
 from recon.methods.priors.agreement import sees_same_surface
@@ -45,9 +46,12 @@ class Points:
 
 
 def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> Gaussians:
-    """Gaussians on the stereo surfaces, and beyond the borders of the photos."""
+    """Gaussians on the stereo surfaces, and beyond the borders of the photos; none on a plain backdrop."""
+    backdrop = find_backdrop(views)
+    if backdrop is not None:
+        views = without_backdrop(views, backdrop)
     parts = [surface_points(views, stereo, config)]
-    if config.border > 0:
+    if config.border > 0 and backdrop is None:
         parts += [border_points(views, stereo, index, config) for index in range(len(views))]
     xyz, rgb = torch.cat([p.xyz for p in parts]), torch.cat([p.rgb for p in parts])
     scales = torch.cat([p.scales for p in parts]).clamp_min(1e-6 * stereo.scale)
@@ -60,6 +64,7 @@ def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> G
         logit_opacities=torch.logit(xyz.new_full((len(xyz),), config.opacity)),
         sh0=sh0_from_rgb(rgb)[:, None],
         shN=xyz.new_zeros(len(xyz), harmonics, 3),
+        backdrop=backdrop,
     )
 
 

@@ -240,7 +240,8 @@ def evaluate(
     """Scores of each view by name; pictures are rounded to 8 bits first."""
     scores = {}
     for index, name in enumerate(views.names):
-        rgb = quantise(render(gaussians, views.cameras, index, engine, near=near).rgb)
+        rendering = render(gaussians, views.cameras, index, engine, near=near)
+        rgb = quantise(rendering.over(gaussians.backdrop).rgb)
         scores[name] = compare(rgb, views.images[index], views.masks[index], config, lpips)
     return scores
 

@@ -58,6 +58,8 @@ class Report:
     gaussians: int
     near: float
     """Distance from the camera, world units, within which no Gaussian was drawn."""
+    backdrop: tuple[float, ...] | None
+    """Colour behind the scene, in [0, 1]; None where there is none."""
     seconds: dict[str, float]
     """By stage, of this process."""
     peak_memory_gb: float
@@ -239,7 +241,8 @@ def write_comparisons(
     folder.mkdir(exist_ok=True)
     for index, name in enumerate(held_out.names):
         with torch.no_grad():
-            rgb = quantise(render(gaussians, held_out.cameras, index, engine, near=near).rgb)
+            rendering = render(gaussians, held_out.cameras, index, engine, near=near)
+            rgb = quantise(rendering.over(gaussians.backdrop).rgb)
         pair = torch.cat([rgb, held_out.images[index]], dim=1)
         pixels = (pair * 255).round().to(torch.uint8).cpu().numpy()
         with atomic_file(folder / f"{Path(name).stem}.png") as file:
@@ -257,6 +260,8 @@ def make_report(
 ) -> Report:
     """Everything that belongs beside a run's numbers."""
     mean = mean_scores(list(scores.values())) if scores else None
+    colour = fitted.state.gaussians.backdrop
+    backdrop = None if colour is None else tuple(round(channel, 4) for channel in colour.tolist())
     return Report(
         method=method,
         seed=config.fit.seed,
@@ -269,6 +274,7 @@ def make_report(
         finished=fitted.finished,
         gaussians=len(fitted.state.gaussians),
         near=near_plane(fitted.stereo),
+        backdrop=backdrop,
         seconds={name: round(s, 2) for name, s in clock.seconds.items()},
         peak_memory_gb=round(peak_memory_gb(clock.device), 2),
         commit=clock.commit,

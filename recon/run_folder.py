@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -13,6 +14,9 @@ from recon.files import atomic_file, parse_json, remove_temporaries, writing
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Where there is one, that in C: it is not slowed down by files made to be slow."""
+
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +67,21 @@ class RunFolder:
     def near(self) -> float | None:
         """Distance from a camera, world units, within which the fit drew nothing, as metrics.json says; None
         for runs without one, or of before it said so. Raises InputError if it is damaged."""
+        return self._said("near", float)
+
+    @property
+    def backdrop(self) -> tuple[float, ...] | None:
+        """The colour behind the scene, as metrics.json says; None without one. Raises as `near` does."""
+        return self._said("backdrop", lambda colour: tuple(float(colour[i]) for i in range(3)))
+
+    def _said(self, key: str, parse: Callable[[Any], T]) -> T | None:
+        """What metrics.json says under `key`."""
         try:
-            near = parse_json(self.metrics.read_bytes()).get("near")
-            return None if near is None else float(near)
+            value = parse_json(self.metrics.read_bytes()).get(key)
+            return None if value is None else parse(value)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
             raise InputError(f"{self.metrics} is damaged ({error}); delete it to go on without.") from error
 
     def make_way(self) -> "RunFolder":

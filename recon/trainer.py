@@ -168,7 +168,8 @@ def draw(
 
     def render_from(camera_from_world: Float[Tensor, "4 4"]) -> Rendering:
         camera = Cameras(camera_from_world[None], cameras.Ks[index : index + 1], (cameras.sizes[index],))
-        return render(gaussians, camera, 0, engine, sh_degree=sh_degree, near=near)
+        drawn = render(gaussians, camera, 0, engine, sh_degree=sh_degree, near=near)
+        return drawn.over(gaussians.backdrop)
 
     opacities = gaussians.opacities
     for regulariser in recipe.regularisers.values():
@@ -181,7 +182,7 @@ def draw(
         views=views,
         stereo=stereo,
         gaussians=gaussians,
-        rendering=rendering,
+        rendering=rendering.over(gaussians.backdrop),
         render_from=render_from,
         generator=generator,
         traits=recipe.strategy.state,

@@ -42,7 +42,8 @@ def draw_pictures(
     their scores, so that every method shows the same ones."""
     files = {}
     for index in spread(len(views), max(0, min(count, len(views)))):
-        rgb = quantise(render(gaussians, views.cameras, index, engine, near=near).rgb)
+        rendering = render(gaussians, views.cameras, index, engine, near=near)
+        rgb = quantise(rendering.over(gaussians.backdrop).rgb)
         photo = views.images[index]
         pictures = {SHOWN: rgb, PHOTO: photo, ERROR: error_picture(rgb, photo)}
         files |= {file_name(index, kind): jpeg(reduced(picture)) for kind, picture in pictures.items()}

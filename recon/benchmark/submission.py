@@ -94,7 +94,9 @@ def render_pictures(
     """Writes what each camera sees as an RGB PNG of 8 bits; returns the mean seconds of rendering one."""
     pictures, begin = [], time.perf_counter()
     for index in range(len(cameras)):
-        pictures.append(quantise(render(gaussians, cameras, index, engine, near=near).rgb))
+        pictures.append(
+            quantise(render(gaussians, cameras, index, engine, near=near).over(gaussians.backdrop).rgb)
+        )
     synchronise(pictures[0].device)
     seconds = (time.perf_counter() - begin) / len(pictures)
     for picture, path in zip(pictures, paths, strict=True):

@@ -40,6 +40,7 @@ def move_gaussians(gaussians: Gaussians, rigid: Float[Tensor, "4 4"]) -> Gaussia
         logit_opacities=gaussians.logit_opacities.detach().clone(),
         sh0=gaussians.sh0.detach().clone(),
         shN=torch.einsum("ij,gjc->gic", sh_rotation(rotation, gaussians.sh_degree), gaussians.shN.detach()),
+        backdrop=gaussians.backdrop,
     )
 
 

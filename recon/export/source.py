@@ -88,7 +88,7 @@ def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:
     run = RunFolder(path)
     if not run.point_cloud.is_file():
         raise InputError(f"{path} holds no point_cloud.ply; give the folder of a finished run, or a PLY.")
-    gaussians = read_ply(run.point_cloud)
+    gaussians = read_ply(run.point_cloud).before(run.backdrop)
     if not (path / "transforms.json").is_file():
         return gaussians, None, 0.0
     views = load(DataConfig(path, layout="nerfstudio", max_size=ANY_SIZE)).train

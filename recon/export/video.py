@@ -68,7 +68,7 @@ def draw_frames(gaussians: Gaussians, cameras: Cameras, engine: Engine, near: fl
     """What each camera sees, 8-bit sRGB."""
     for index in range(len(cameras)):
         with torch.no_grad():
-            rgb = render(gaussians, cameras, index, engine, near=max(near, 1e-6)).rgb
+            rgb = render(gaussians, cameras, index, engine, near=max(near, 1e-6)).over(gaussians.backdrop).rgb
         yield (rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 

@@ -48,7 +48,9 @@ class ShiftedCamera(Regulariser):
         pose[0, 3] -= shift
         shifted = moment.render_from(pose).rgb
         depth = moment.rendering.depth.clamp_min(0.3 * moment.stereo.depth_range[0])
-        loss = warp_loss(target, shifted, K[0, 0] * shift / depth, moment.views.masks[moment.index])
+        # Where nothing was hit, the backdrop shows: as if infinitely far.
+        disparity = torch.where(moment.rendering.alpha > 0.5, K[0, 0] * shift / depth, 0.0)
+        loss = warp_loss(target, shifted, disparity, moment.views.masks[moment.index])
         return self.config.weight * self.config.every * loss
 
 

@@ -5,7 +5,7 @@ gsplat's numerics: EWA projection with eps2d 0.3, contributions under 1/255 cut 
 a ray ends before its transmittance falls below 1e-4, expected depth normalised by alpha.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -31,6 +31,12 @@ class Rendering:
     """Projected centres in pixels; after `retain_grad` their gradient drives densification."""
     radii: Int[Tensor, "g 2"]
     """Extent in pixels; 0 where the Gaussian is not drawn."""
+
+    def over(self, backdrop: Float[Tensor, "3"] | None) -> "Rendering":
+        """The same before a backdrop of one colour; None leaves it black."""
+        if backdrop is None:
+            return self
+        return replace(self, rgb=self.rgb + (1 - self.alpha)[..., None] * backdrop)
 
 
 @runtime_checkable  # the shape checks of the tests ask for it

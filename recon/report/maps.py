@@ -36,7 +36,7 @@ def draw_maps(gaussians: Gaussians, cameras: Cameras, engine: Engine, near: floa
     drawn = []
     for index in range(len(small)):
         with torch.no_grad():
-            seen = render(gaussians, small, index, engine, near=near)
+            seen = render(gaussians, small, index, engine, near=near).over(gaussians.backdrop)
         depth = torch.where(seen.alpha > MIN_ALPHA, seen.depth, torch.zeros_like(seen.depth))
         drawn.append((seen.rgb.clamp(0, 1), depth))
     depths = [depth for _, depth in drawn]

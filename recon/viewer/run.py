@@ -28,7 +28,7 @@ def load_scene(path: Path, device: torch.device | str = "cpu") -> ViewerScene:
         raise InputError(
             f"{path} holds no point_cloud.ply; give the folder of a finished run, or a PLY file."
         )
-    gaussians = read_ply(run.point_cloud).to(device)
+    gaussians = read_ply(run.point_cloud).before(run.backdrop).to(device)
     if not (path / "transforms.json").is_file():
         return ViewerScene.from_gaussians(gaussians)
     near = NEAR if run.near is None else run.near

@@ -159,7 +159,7 @@ def test_without_validation_the_split_is_the_scenes_own(four_views: Views):
 def report(views: Views) -> Report:
     scores = {"t.png": Scores(20.0, 0.5)}
     return Report(
-        *("recon", 0, views.names, 20.0, 0.5, None, scores, 9, True, 5, 0.01, {}, 0.1, "c", "cpu", "m"),
+        *("recon", 0, views.names, 20.0, 0.5, None, scores, 9, True, 5, 0.01, None, {}, 0.1, "c", "cpu", "m"),
     )
 
 
