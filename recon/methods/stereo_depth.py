@@ -13,8 +13,8 @@ from recon.methods.regulariser import Moment, Regulariser
 class StereoDepthConfig:
     """Loss on the difference to the stereo depth."""
 
-    weight: float = 0.1
-    """0 switches the loss off."""
+    weight: float = 0.0
+    """0 switches the loss off. With first Gaussians from the same stereo it brings nothing."""
 
 
 @dataclass(frozen=True)

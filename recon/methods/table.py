@@ -70,7 +70,6 @@ PLAIN = MethodConfig(
     opacity_decay=OpacityDecayConfig(rate=0.0),
     dropout=DropoutConfig(max_rate=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
-    stereo_depth=StereoDepthConfig(weight=0.0),
     densify="grow",
     # Lower rates than those of "recon", near those of the 3DGS code: its growing is tuned to them.
     fit=FitConfig(
@@ -82,7 +81,7 @@ PLAIN = MethodConfig(
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
-        "Stereo points, opacity decay, dropout, shifted-camera consistency, stereo depth; coarse to fine.",
+        "Stereo points, opacity decay, dropout, shifted-camera consistency; coarse to fine.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),

@@ -15,6 +15,7 @@ from recon.methods.feature_consistency import FeatureConsistencyConfig
 from recon.methods.opacity_noise import OpacityNoiseConfig
 from recon.methods.published import PUBLISHED
 from recon.methods.relative_depth import RelativeDepthConfig
+from recon.methods.stereo_depth import StereoDepthConfig
 from recon.methods.table import METHODS, MethodConfig, make_recipe
 from recon.rendering.cpu import rasterize_cpu
 from recon.trainer import FitConfig, FitState, make_optimisers
@@ -27,7 +28,7 @@ PARTS = {
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "stereo_depth", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "shifted_camera", "opacity_decay"},
 }
 """The regularisers of each method."""
 
@@ -58,6 +59,7 @@ ALL_ON = replace(
     METHODS["recon"][1],
     initialise=InitialiseConfig(max_gaussians=200, border_spacing=8),
     fit=FitConfig(max_steps=4),
+    stereo_depth=StereoDepthConfig(weight=0.1),
     depth_ranking=DepthRankingConfig(ranking_weight=0.1, continuity_weight=0.1),
     depth_correlation=DepthCorrelationConfig(weight=0.1, pseudo_weight=0.1),
     relative_depth=RelativeDepthConfig(weight=0.1),
