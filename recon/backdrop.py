@@ -18,7 +18,7 @@ RING = 2
 """Width in pixels of the edge of a photo that is looked at."""
 TOLERANCE = 8 / 255
 """Largest difference of a channel from the backdrop's: the noise of a camera or of JPEG, hardly a shadow."""
-SHARE, SHARE_OF_EACH = 0.9, 0.5
+SHARE, SHARE_OF_EACH = 0.75, 0.5
 """Of the edges of all photos, and of that of each, what has to show the backdrop."""
 
 
