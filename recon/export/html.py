@@ -71,11 +71,12 @@ def embed(viewer: Path, sog: bytes, experience: dict[str, Any]) -> str:
 def settings(source: Source) -> dict[str, Any]:
     """supersplat-viewer's settings of version 2: the first photo's camera, no effects."""
     off = {"enabled": False}
+    backdrop = source.gaussians.backdrop
     return {
         "version": 2,
         "tonemapping": "none",
         "highPrecisionRendering": False,
-        "background": {"color": BACKGROUND},
+        "background": {"color": BACKGROUND if backdrop is None else tuple(backdrop.tolist())},
         "postEffectSettings": {
             "sharpness": {**off, "amount": 0},
             "bloom": {**off, "intensity": 1, "blurLevel": 2},

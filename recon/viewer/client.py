@@ -43,13 +43,17 @@ SHOT_SECONDS = 60.0
 """How long a browser may take to draw a picture for us."""
 
 
+Colour = tuple[int, int, int]
+"""Red, green and blue, to 255."""
+
+
 @dataclass
 class Wish:
     """What a window asks to see; its panels change it."""
 
     mode: str = "Colour"
-    background: int = 0
-    """Grey value of what no Gaussian covers."""
+    background: Colour = (0, 0, 0)
+    """Of what no Gaussian covers."""
     follow: bool = True
     """Colours follow the direction that the eye looks from."""
     on_server: bool = False
@@ -62,7 +66,8 @@ class Client:
     """One browser window and its view of the stage."""
 
     def __init__(self, handle: viser.ClientHandle, stage: Stage, painter: Painter) -> None:
-        self.handle, self.stage, self.wish = handle, stage, Wish()
+        self.handle, self.stage = handle, stage
+        self.wish = Wish(background=self.backdrop or Wish.background)
         self.standing: int | None = None
         """The photo at whose place the eye stands."""
         self.on_look: list[Callable[[], None]] = []
@@ -137,7 +142,7 @@ class Client:
         standing = self.standing
         near = self.stage.scene.near * (1.0 if standing is not None else FREE_NEAR)
         rendering, legend = self.stage.draw(self.wish.mode, shown, eye, near)
-        rgb = rendering.rgb + (1 - rendering.alpha[..., None]) * self.wish.background / 255
+        rgb = rendering.over(rendering.rgb.new_tensor(self.wish.background) / 255).rgb
         if standing is not None and self.wish.photo_share > 0:
             photo = torch.from_numpy(self.stage.scene.photos[standing]) / 255
             rgb = lay_over(rgb, eye, photo, self.stage.scene.cameras.Ks[standing], self.wish.photo_share)
@@ -231,13 +236,22 @@ class Client:
             self._own.remove()
             self._own = None
 
-    def _plain_background(self) -> None:
-        grey = np.full((1, 1, 3), self.wish.background, np.uint8)
-        self.handle.scene.set_background_image(grey, format="png")
+    @property
+    def backdrop(self) -> Colour | None:
+        """What lay behind the object in the photos."""
+        colour = self.stage.scene.gaussians.backdrop
+        if colour is None:
+            return None
+        red, green, blue = (round(255 * channel) for channel in colour.tolist())
+        return red, green, blue
 
-    def set_background(self, grey: int) -> None:
+    def _plain_background(self) -> None:
+        pixel = np.array(self.wish.background, np.uint8).reshape(1, 1, 3)
+        self.handle.scene.set_background_image(pixel, format="png")
+
+    def set_background(self, colour: Colour) -> None:
         """What no Gaussian covers."""
-        self.wish.background = grey
+        self.wish.background = colour
         if self._server_draws():
             self.refresh()
         else:

@@ -5,7 +5,7 @@ import viser
 from recon.viewer.client import MAX_SPLATS, Client
 from recon.viewer.paint import MODES
 
-BACKGROUNDS = {"Black": 0, "White": 255}
+BACKGROUNDS = {"Black": (0, 0, 0), "White": (255, 255, 255)}
 PERFORMANCE = {"Best picture": MAX_SPLATS, "Balanced": 150_000, "Smooth motion": 50_000}
 """Gaussians that a browser draws, the most visible ones first."""
 
@@ -26,8 +26,10 @@ class ViewPanel:
             self._mode = gui.add_dropdown("Show", MODES if photos else MODES[:-1])
             self._mode.on_update(lambda _: self.choose(self._mode.value))
             self._legend = gui.add_html("", visible=False)
-            background = gui.add_dropdown("Background", tuple(BACKGROUNDS))
-            background.on_update(lambda _: client.set_background(BACKGROUNDS[background.value]))
+            colours = {"As in the photos": client.backdrop} if client.backdrop else {}
+            colours |= BACKGROUNDS
+            background = gui.add_dropdown("Background", tuple(colours))
+            background.on_update(lambda _: client.set_background(colours[background.value]))
             performance = gui.add_dropdown(
                 "Performance", tuple(PERFORMANCE), hint="Fewer Gaussians are drawn faster."
             )

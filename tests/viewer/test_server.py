@@ -150,14 +150,29 @@ def test_a_run_brings_its_held_out_photos_and_its_near_plane(tmp_path: Path):
     write_views(tmp_path, views.select([0, 1]))
     (tmp_path / "held_out").mkdir()
     write_views(tmp_path / "held_out", views.select([2]))
-    (tmp_path / "metrics.json").write_text('{"near": 0.25}')
+    (tmp_path / "metrics.json").write_text('{"near": 0.25, "backdrop": [1, 0.5, 0]}')
     scene = load_scene(tmp_path)
+    assert scene.gaussians.backdrop is not None and scene.gaussians.backdrop.tolist() == [1, 0.5, 0]
     assert scene.near == 0.25 and len(scene.photos) == 2
     assert scene.held_out is not None and scene.held_out.sizes == (views.sizes[2],)
     torch.testing.assert_close(scene.held_out.cameras.centres, views.cameras.centres[2:])
     (tmp_path / "metrics.json").write_text("[")
     with pytest.raises(InputError, match="metrics.json is damaged"):
         load_scene(tmp_path)
+
+
+def test_a_window_begins_with_the_backdrop_of_the_photos(viewer: Viewer):
+    camera = Mock(aspect=1.5, position=np.zeros(3), look_at=np.ones(3))
+
+    def background() -> list[int]:
+        handle = Mock(spec=viser.ClientHandle, camera=camera, scene=Mock())
+        Client(handle, viewer._stage, viewer._painter)
+        (pixel,), _ = handle.scene.set_background_image.call_args
+        return pixel[0, 0].tolist()
+
+    assert background() == [0, 0, 0]
+    viewer._stage.scene.gaussians.before((1.0, 0.5, 0.2))
+    assert background() == [255, 128, 51]
 
 
 def test_a_window_that_closes_while_it_is_painted_does_not_end_the_painting_of_others(
