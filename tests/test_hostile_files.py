@@ -7,7 +7,7 @@ from hostile_readers import READERS
 from hypothesis import HealthCheck, Phase, given, settings
 from mutations import damaged, edits, refusal
 
-QUICK, THOROUGH = 60, 2000
+QUICK, THOROUGH = 30, 2000
 """Damaged files of each kind."""
 
 
