@@ -156,6 +156,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             ) from error
         except (PermissionError, FileNotFoundError):
             raise  # said by `readable`
+        except MemoryError as error:
+            raise InputError(
+                f"{path} takes more memory to decode than there is; reduce it, or remove it."
+            ) from error
         except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
             # What Pillow, and pillow-heif with its RuntimeError, raise on bad bytes.
             reason = " ".join(str(error).split())

@@ -173,6 +173,16 @@ def test_a_backdrop_shows_through_half_transparency(tmp_path):
     assert np.abs(as_bytes(photo).astype(int)[0, 0] - (224, 204, 204)).max() <= 1
 
 
+def test_a_photo_that_memory_does_not_hold_is_named(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "tobytes", no_room)
+    with pytest.raises(InputError, match="a.png takes more memory to decode than there is; reduce it"):
+        read_photo(tmp_path / "a.png", 8)
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a.tif", "a.png", "a.heic"])
 @pytest.mark.parametrize("kept", [0.5, 0.95])
 def test_a_truncated_photo_is_refused_never_filled_up(tmp_path, name, kept):
