@@ -73,6 +73,8 @@ def test_a_run_without_time_for_a_step_says_so_and_leaves_no_state(options: trai
     assert not (options.output / "state.safetensors").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.soak
 def test_a_world_is_learnt_by_heart(options: train_stereo.Options):
     options = replace(
         options,
