@@ -7,11 +7,14 @@ import torch
 from synthetic import Truth
 
 from recon.backdrop import find_backdrop, shows_backdrop
+from recon.checkpoint import load_checkpoint, save_checkpoint
+from recon.densify import Prune, PruneConfig
 from recon.initialise import InitialiseConfig, initialise
 from recon.rendering import render
 from recon.rendering.cpu import rasterize_cpu
 from recon.run_folder import RunFolder
 from recon.scene import Views
+from recon.trainer import FitConfig, FitState, Recipe, fit, make_optimisers
 
 WHITE = torch.ones(3)
 
@@ -88,6 +91,35 @@ def test_the_backdrop_shows_where_nothing_is(small_truth: Truth):
         before.rgb - bare.rgb, (1 - bare.alpha)[..., None] * torch.tensor([0.1, 0.5, 0.9])
     )
     assert bare.over(None) is bare
+
+
+def fit_of_nothing(truth: Truth) -> tuple[FitState, Recipe, FitConfig]:
+    """Gaussians that are all but clear, before red, and a recipe without parts."""
+    gaussians = initialise(truth.views, truth.stereo, InitialiseConfig(max_gaussians=50, opacity=1e-4))
+    gaussians.before((1.0, 0.0, 0.0))
+    config = FitConfig(max_steps=1, coarse_share=0.0)
+    return (
+        FitState(gaussians, make_optimisers(gaussians, config.rates)),
+        Recipe({}, Prune(PruneConfig(0))),
+        config,
+    )
+
+
+def test_the_fit_compares_photos_with_what_stands_before_the_backdrop(small_truth: Truth):
+    red = torch.tensor([1.0, 0.0, 0.0])
+    views = small_truth.views
+    plain = replace(views, images=tuple(red.expand_as(image).contiguous() for image in views.images))
+    state, recipe, config = fit_of_nothing(small_truth)
+    (step,) = fit(plain, small_truth.stereo, state, recipe, rasterize_cpu, config)
+    assert step.losses["photometric"] < 0.01
+
+
+def test_a_checkpoint_keeps_the_backdrop(small_truth: Truth, tmp_path):
+    state, recipe, config = fit_of_nothing(small_truth)
+    list(fit(small_truth.views, small_truth.stereo, state, recipe, rasterize_cpu, config))
+    save_checkpoint(tmp_path / "state", state, recipe)
+    back = load_checkpoint(tmp_path / "state", config.rates, recipe, torch.device("cpu"))
+    assert back.gaussians.backdrop is not None and back.gaussians.backdrop.tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize("said", ["{}", '{"backdrop": null}'])

@@ -133,3 +133,11 @@ def test_gradients_reach_the_depth_and_nothing_drawn_stays_finite(small_truth: T
     term.backward()
     assert depth.grad is not None and depth.grad.isfinite().all()
     assert (depth.grad != 0).any()
+
+
+def test_what_nothing_covers_is_seen_alike_from_the_shifted_camera(small_truth: Truth):
+    moment = make_moment(small_truth)
+    photo = moment.views.images[moment.index]
+    clear = replace(moment.rendering, alpha=torch.zeros_like(moment.rendering.alpha))
+    same = replace(moment, render_from=lambda _: replace(clear, rgb=photo))
+    assert TERM.loss(replace(same, rendering=clear)).item() < 1e-6 < 1e-3 < TERM.loss(same).item()
