@@ -21,7 +21,9 @@ IGNORANT = 0.5
 """Error in log-depth that the confidence is told of where nothing stands."""
 
 
-def stereo_losses(output: StereoOutput, sample: Sample, occluded_weight: float) -> dict[str, Tensor]:
+def stereo_losses(
+    output: StereoOutput, sample: Sample, occluded_weight: float | Float[Tensor, ""]
+) -> dict[str, Tensor]:
     """The parts of the loss, unweighed. Pixels that no source sees count `occluded_weight`."""
     truth, limits = sample.inverse_depth, sample.inverse_range
     known = (truth > 0).float()

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from recon.errors import InputError
 from recon.files import atomic_file
@@ -42,7 +43,9 @@ def new_state(config: NetworkConfig, seed: int, device: torch.device, rate: floa
     for module in (*network.to(device).modules(), *mean.to(device).modules()):
         if isinstance(module, torch.nn.Conv2d):
             module.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=rate, weight_decay=1e-4, betas=(0.9, 0.99), fused=device.type != "cpu"
+    )
     return TrainingState(network, mean.eval(), optimiser)
 
 
@@ -50,8 +53,8 @@ def new_state(config: NetworkConfig, seed: int, device: torch.device, rate: floa
 def update_mean(state: TrainingState) -> None:
     """Moves the mean towards the weights; faster in the first steps, which it should forget."""
     decay = min(EMA, (1 + state.step) / (10 + state.step))
-    for mean, weight in zip(state.mean.parameters(), state.network.parameters(), strict=True):
-        mean.lerp_(weight, 1 - decay)
+    move = get_ema_multi_avg_fn(decay)
+    move(list(state.mean.parameters()), list(state.network.parameters()), None)
 
 
 def save_state(path: Path, state: TrainingState) -> None:
@@ -93,7 +96,7 @@ def load_state(path: Path, state: TrainingState) -> None:
     for name, weight in state.network.named_parameters():
         weight.copy_(tensors[f"weights.{name}"])
         state.optimiser.state[weight] = {
-            "step": torch.tensor(header["taken"]),
+            "step": weight.new_tensor(header["taken"]) if weight.is_cuda else torch.tensor(header["taken"]),
             "exp_avg": torch.empty_like(weight).copy_(tensors[f"first.{name}"]),
             "exp_avg_sq": torch.empty_like(weight).copy_(tensors[f"second.{name}"]),
         }

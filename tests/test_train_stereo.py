@@ -1,6 +1,7 @@
 """Training of the stereo network at tiny sizes: it runs, resumes exactly, and learns a world by heart."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 
 import stereo_held_out  # noqa: E402
 import train_stereo  # noqa: E402
+from stereo_gradients import Gradients  # noqa: E402
 from stereo_losses import edge_loss, log_error, masked_mean, plane_loss, stereo_losses  # noqa: E402
 from stereo_samples import draw_sample, range_around  # noqa: E402
 from stereo_state import load_state, new_state  # noqa: E402
@@ -67,6 +69,47 @@ def test_a_run_cut_in_two_is_the_run_in_one_piece(options: train_stereo.Options,
         load_state(tmp_path / "log.jsonl", other)
 
 
+@pytest.mark.slow
+def test_two_processes_stay_of_one_mind(options: train_stereo.Options, tmp_path: Path):
+    """Started by torchrun as on two GPUs: worlds of their own, the same weights after every step."""
+    script = Path(train_stereo.__file__)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    told = ["--steps 4 --batch 2 --small 32 32 --large 32 64 --large-share 0.25 --warm-up 2 --worlds 1"]
+    told += ["--samples-a-world 4 --textures 8 --texture-size 16 --held-out 1 --log-every 1"]
+    told += ["--network.width 8 --network.planes 8 --network.steps 2 --output", str(tmp_path)]
+    subprocess.run(
+        [*command, str(script), *" ".join(told).split()], check=True, timeout=120, capture_output=True
+    )
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["devices"] == 2 and lines[0]["batch"] == 4
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
+    alone = train_stereo.train(replace(options, output=tmp_path / "alone"))
+    both = new_state(options.network, 0, CPU, options.rate)
+    load_state(tmp_path / "state.safetensors", both)
+    moved = [
+        (a - b).abs().max() for a, b in zip(alone.mean.parameters(), both.mean.parameters(), strict=True)
+    ]
+    assert max(moved) > 0  # of other samples
+
+
+def test_gradients_are_one_buffer_scaled_to_a_norm(options: train_stereo.Options, tmp_path: Path):
+    """A process that saw two samples has the mean gradient of two that saw one each."""
+    network = new_state(options.network, 0, CPU, options.rate).network
+    sample = draw_sample(train_stereo.Source(options, CPU).ring(0), batch=2, sources=1, seed=0, hard=False)
+    gradients = Gradients(network)
+    gradients.start(sample, 0.3)
+    norm = float(gradients.flat.norm())
+    assert gradients.finish(1e9) == (True, False)
+    assert float(gradients.flat.norm()) == pytest.approx(norm)
+    first = next(network.parameters()).grad
+    assert first is not None and first.data_ptr() == gradients.flat.data_ptr()
+    gradients.start(sample, 0.3, stop=True)
+    assert gradients.finish(0.5 * norm) == (True, True)
+    assert float(gradients.flat.norm()) == pytest.approx(0.5 * norm, rel=1e-3)
+    gradients.start(sample._replace(images=sample.images * torch.nan), 0.3)
+    assert gradients.finish(1.0)[0] is False
+
+
 def test_a_run_without_time_for_a_step_says_so_and_leaves_no_state(options: train_stereo.Options):
     with pytest.raises(MachineError, match="--minutes"):
         train_stereo.train(replace(options, minutes=0.01))
@@ -96,8 +139,9 @@ def test_a_world_is_learnt_by_heart(options: train_stereo.Options):
             return {name: float(part) for name, part in stereo_losses(output, sample, 0.3).items()}
 
     before = losses()
+    gradients = Gradients(state.network)
     for _ in range(50):
-        assert train_stereo.train_step(state, source, options)[1]
+        assert train_stereo.train_step(state, source, gradients, options)[1]
     after = losses()
     assert after["full"] < 0.7 * before["full"]
     assert after["planes"] < 0.85 * before["planes"]

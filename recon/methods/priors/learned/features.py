@@ -14,7 +14,7 @@ class Features(NamedTuple):
     """Of one size of photo."""
 
     quarter: Float[Tensor, "b _c _h _w"]
-    """To match at 1/4 of the size."""
+    """To match at 1/4 of the size, in single precision."""
     eighth: Float[Tensor, "b _d _k _l"]
     """To match at 1/8."""
     trunk: Float[Tensor, "b _e _h _w"]
@@ -39,7 +39,9 @@ class MatchingEncoder(nn.Module):
         quarter = self.quarter(self.stem(2 * images - 1))
         eighth = self.eighth(quarter)
         merged = self.side(quarter) + F.interpolate(self.top(eighth), scale_factor=2)
-        return Features(self.out_quarter(merged), self.out_eighth(eighth), quarter)
+        # Once here, not at each of the many times they are read.
+        at_quarter, at_eighth = self.out_quarter(merged).float(), self.out_eighth(eighth).float()
+        return Features(at_quarter.contiguous(), at_eighth.contiguous(), quarter)
 
 
 class Context(NamedTuple):

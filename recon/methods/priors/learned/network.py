@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from recon.methods.priors.learned.features import Context, ContextEncoder, Features, MatchingEncoder
 from recon.methods.priors.learned.refinement import MARGIN, OFFSETS, Spread, Update, look_around
 from recon.methods.priors.learned.volume import Visibility, VolumeNet, best_mode, matching_volume
-from recon.methods.priors.learned.warping import scaled_homography
+from recon.methods.priors.learned.warping import constants, scaled_homography
 
 MULTIPLE = 32
 """Sides of the photos are multiples of this."""
@@ -122,7 +122,7 @@ class StereoNetwork(nn.Module):
         quarters = [source.quarter for source in sources]
         maps = [scaled_homography(homography, 4) for homography in homographies]
         weights = [F.interpolate(x.detach().float().sigmoid(), scale_factor=2) for x in visibility]
-        offsets = far.new_tensor(OFFSETS)[:, None, None] / (self.config.planes - 1)
+        offsets = constants(OFFSETS, far.device)[:, None, None] / (self.config.planes - 1)
         hidden, fixed = context.hidden, self.update.context(context.inputs)
         positions = []
         for _ in range(self.config.steps):

@@ -4,6 +4,8 @@ All in single precision and in sums, not in matrix products: autocast would roun
 Letters: `b` samples, `c` channels, `d` hypotheses, `h w` pixels of the reference.
 """
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -14,9 +16,16 @@ from recon.geometry import pixel_centres
 
 def scaled_homography(homography: Float[Tensor, "b 3 4"], factor: int) -> Float[Tensor, "b 3 4"]:
     """The same map between pictures reduced `factor` times; pixel centres at +0.5, so without an offset."""
-    rows = homography.new_tensor([1 / factor, 1 / factor, 1.0])
-    columns = homography.new_tensor([factor, factor, 1.0, 1.0])
+    rows = constants((1 / factor, 1 / factor, 1.0), homography.device)
+    columns = constants((float(factor), float(factor), 1.0, 1.0), homography.device)
     return homography * rows[:, None] * columns
+
+
+@cache
+def constants(values: tuple[float, ...], device: torch.device) -> Float[Tensor, "*n"]:
+    """Copied to the device once: a copy waits for it, and a CUDA graph cannot hold one."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)
 
 
 def pixels_in_source(
@@ -44,7 +53,7 @@ def sample_source(
     inside = (z > 1e-4) & (grid.abs() < 1).all(dim=-1)
     b, d, h, w = inverse_depths.shape
     # Far outside, single precision would be the only bound of what is multiplied next.
-    read = F.grid_sample(source.float(), grid.clamp(-2, 2).reshape(b, d * h, w, 2), align_corners=False)
+    read = F.grid_sample(source, grid.clamp(-2, 2).reshape(b, d * h, w, 2), align_corners=False)
     return read.reshape(b, -1, d, h, w), inside[:, None]
 
 
@@ -53,7 +62,7 @@ def group_correlation(
 ) -> Float[Tensor, "b g d h w"]:
     """Mean product of the channels of each group (Guo et al., CVPR 2019)."""
     b, c, d, h, w = warped.shape
-    product = reference.float()[:, :, None] * warped
+    product = reference[:, :, None] * warped
     return product.reshape(b, groups, c // groups, d, h, w).mean(dim=2)
 
 
