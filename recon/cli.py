@@ -19,9 +19,9 @@ from recon.cli_submit import SubmitCheck, SubmitScore, SubmitSpare
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
-from recon.export.clean import CleanConfig
-from recon.export.mesh import MeshConfig
-from recon.export.video import VideoConfig
+from recon.exporting.clean import CleanConfig
+from recon.exporting.mesh import MeshConfig
+from recon.exporting.video import VideoConfig
 from recon.files import DISK_FULL
 from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.poses_types import PosesConfig
@@ -33,7 +33,7 @@ FormatName = Literal[
     "ply", "compressed-ply", "spz", "spz-v3", "sog", "splat", "glb", "html",
     "cameras", "video", "frames", "mesh", "mesh-obj", "mesh-ply",
 ]  # fmt: skip
-"""The keys of recon.export.formats.FORMATS."""
+"""The keys of recon.exporting.formats.FORMATS."""
 ProtocolName = Literal[
     "llff",
     "dtu",

@@ -78,8 +78,8 @@ def view(command: View) -> None:
 
 def export(command: Export) -> None:
     """Writes a scene in other formats; says what was left out, what each format loses, how large it is."""
-    from recon.export.formats import FORMATS, Options, export
-    from recon.export.source import load_source
+    from recon.exporting.formats import FORMATS, Options, export
+    from recon.exporting.source import load_source
 
     console = Console()
     source = load_source(command.scene, command.clean, command.keep_frame, command.keep_all)

@@ -18,7 +18,7 @@ from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.config import TrainConfig
 from recon.errors import ReconError
 from recon.events import FitStarted, Progress, Step, ViewsPlaced, Watch
-from recon.export import write_ply, write_views
+from recon.exporting import write_ply, write_views
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.initialise import initialise

@@ -16,10 +16,10 @@ import trimesh
 import tyro
 from scipy.spatial import KDTree
 
-from recon.export.clean import CleanConfig
-from recon.export.mesh import MeshConfig, make_mesh
-from recon.export.source import load_source
-from recon.export.tsdf import surface_points
+from recon.exporting.clean import CleanConfig
+from recon.exporting.mesh import MeshConfig, make_mesh
+from recon.exporting.source import load_source
+from recon.exporting.tsdf import surface_points
 from recon.rendering import pick_device, pick_engine
 from recon.scene import Cameras
 

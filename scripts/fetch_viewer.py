@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from recon.export.html import VIEWER
+from recon.exporting.html import VIEWER
 from recon.files import atomic_file
 
 PACKAGE = "@playcanvas/supersplat-viewer@1.36.2"

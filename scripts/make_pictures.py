@@ -18,9 +18,9 @@ import tyro
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from recon.export.clean import CleanConfig
-from recon.export.html import write_html
-from recon.export.source import load_source
+from recon.exporting.clean import CleanConfig
+from recon.exporting.html import write_html
+from recon.exporting.source import load_source
 from recon.files import atomic_file
 from recon.rendering import pick_device, pick_engine
 from recon.viewer import Viewer, load_scene, serve

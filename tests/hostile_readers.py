@@ -21,8 +21,8 @@ from recon.checkpoint import load_tensors
 from recon.datasets import DataConfig, load, read_photo
 from recon.edits import Box, Edits, kept, read_edits, write_edits
 from recon.errors import InputError
-from recon.export import read_ply, write_ply
-from recon.export.camera_path import CameraPath
+from recon.exporting import read_ply, write_ply
+from recon.exporting.camera_path import CameraPath
 from recon.gaussians import Gaussians
 from recon.methods.priors.cache import load_cameras, load_stereo, save_cameras, save_stereo
 from recon.methods.priors.stereo import StereoPrior

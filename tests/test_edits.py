@@ -8,9 +8,9 @@ import torch
 
 from recon.edits import FILE, Box, Edits, kept, neighbours, read_edits, write_edits
 from recon.errors import InputError
-from recon.export import write_ply
-from recon.export.clean import CleanConfig
-from recon.export.source import load_source
+from recon.exporting import write_ply
+from recon.exporting.clean import CleanConfig
+from recon.exporting.source import load_source
 from recon.gaussians import Gaussians
 
 

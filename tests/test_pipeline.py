@@ -16,7 +16,7 @@ from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
 from recon.events import Step
-from recon.export import read_ply
+from recon.exporting import read_ply
 from recon.gaussians import Gaussians
 from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.cache import digest, load_cameras, save_cameras

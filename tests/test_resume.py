@@ -16,7 +16,7 @@ from commands import QUICK, ROOT, assert_refused, call_recon, recon_killed, save
 
 from recon import progress
 from recon.events import Event, Progress, Step
-from recon.export import read_ply
+from recon.exporting import read_ply
 
 GROWING = {
     "as 3DGS does": (

@@ -8,7 +8,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.export.frame import export_from_world, move_cameras, move_gaussians
+from recon.exporting.frame import export_from_world, move_cameras, move_gaussians
 from recon.files import atomic_file
 from recon.gaussians import Gaussians, rgb_from_sh0
 from recon.metrics import quantise

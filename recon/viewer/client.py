@@ -16,7 +16,7 @@ import torch
 import viser
 from jaxtyping import UInt8
 
-from recon.export.video import FREE_NEAR
+from recon.exporting.video import FREE_NEAR
 from recon.scene import Cameras
 from recon.viewer.frame import DISPLAY_DISTANCE, Standpoint
 from recon.viewer.overlay import lay_over

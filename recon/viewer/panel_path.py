@@ -11,8 +11,8 @@ import viser
 from jaxtyping import UInt8
 
 from recon.errors import ReconError
-from recon.export.camera_path import CameraPath
-from recon.export.video import FREE_NEAR, draw_frames, write_video
+from recon.exporting.camera_path import CameraPath
+from recon.exporting.video import FREE_NEAR, draw_frames, write_video
 from recon.viewer.client import Client
 from recon.viewer.frame import DISPLAY_DISTANCE
 

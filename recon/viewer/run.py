@@ -6,7 +6,7 @@ import torch
 
 from recon.datasets import DataConfig, nerfstudio
 from recon.errors import InputError
-from recon.export import read_ply
+from recon.exporting import read_ply
 from recon.run_folder import RunFolder
 from recon.scene import Views
 from recon.viewer.scene import NEAR, PHOTO_PIXELS, ViewerScene

@@ -21,7 +21,7 @@ from two_colours import HEIGHT, WIDTH, two_coloured_wall
 from viser import CameraHandle
 
 from recon.events import FitStarted, Step
-from recon.export.camera_path import CameraPath
+from recon.exporting.camera_path import CameraPath
 from recon.gaussians import sh0_from_rgb
 from recon.metrics import psnr, quantise
 from recon.rendering import pick_device, pick_engine

@@ -17,7 +17,7 @@ from raw_client import connect_raw, is_served, send
 from two_colours import two_coloured_wall
 from websockets.exceptions import ConnectionClosed
 
-from recon.export import write_ply, write_views
+from recon.exporting import write_ply, write_views
 from recon.viewer import Viewer, ViewerScene, serve
 from recon.viewer.run import load_scene
 

@@ -18,7 +18,7 @@ from two_colours import two_coloured_wall
 from websockets.sync.client import connect
 
 from recon.errors import InputError, MachineError
-from recon.export import write_ply, write_views
+from recon.exporting import write_ply, write_views
 from recon.gaussians import Gaussians
 from recon.viewer import Viewer, ViewerScene, address, load_scene, server
 from recon.viewer.client import Client

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from export_scenes import cloud, two_cameras
 
-from recon.export.paths import between_path
-from recon.export.video import draw_frames, write_frames, write_video
+from recon.exporting.paths import between_path
+from recon.exporting.video import draw_frames, write_frames, write_video
 from recon.rendering.reference import rasterize_reference
 
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from recon.cli import FormatName
 from recon.datasets import DataConfig, load
-from recon.export import read_ply, write_ply
-from recon.export.camera_path import CameraPath
-from recon.export.formats import FORMATS
-from recon.export.source import read_scene
-from recon.export.video import draw_frames
+from recon.exporting import read_ply, write_ply
+from recon.exporting.camera_path import CameraPath
+from recon.exporting.formats import FORMATS
+from recon.exporting.source import read_scene
+from recon.exporting.video import draw_frames
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Views
 
@@ -73,7 +73,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path):
 
 
 def test_a_scene_too_large_for_phones_is_warned_of(run: Path, monkeypatch: pytest.MonkeyPatch, caplog):
-    monkeypatch.setattr("recon.export.formats.MANY_GAUSSIANS", 10)
+    monkeypatch.setattr("recon.exporting.formats.MANY_GAUSSIANS", 10)
     assert call_recon("export", run, "--format", "ply").code == 0
     assert "phones draw about one million" in caplog.text
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from export_scenes import cloud, needs_splat_transform, read_elsewhere, two_cameras
 
-from recon.export import write_ply
-from recon.export.compressed_ply import write_compressed_ply
-from recon.export.sog import write_sog
-from recon.export.splat import write_splat
-from recon.export.spz import write_spz
+from recon.exporting import write_ply
+from recon.exporting.compressed_ply import write_compressed_ply
+from recon.exporting.sog import write_sog
+from recon.exporting.splat import write_splat
+from recon.exporting.spz import write_spz
 from recon.gaussians import Gaussians, rgb_from_sh0
 from recon.rendering import render
 from recon.rendering.reference import rasterize_reference

@@ -10,9 +10,9 @@ from torch import Tensor
 from recon.datasets import DataConfig, load
 from recon.edits import kept, read_edits
 from recon.errors import InputError
-from recon.export.clean import CleanConfig, clean
-from recon.export.frame import export_from_world, move_cameras, move_gaussians
-from recon.export.ply import finite, read_ply
+from recon.exporting.clean import CleanConfig, clean
+from recon.exporting.frame import export_from_world, move_cameras, move_gaussians
+from recon.exporting.ply import finite, read_ply
 from recon.gaussians import Gaussians
 from recon.methods.priors.cache import load_trust
 from recon.run_folder import RunFolder

@@ -10,9 +10,9 @@ import torch
 import trimesh
 from export_scenes import cloud
 
-from recon.export.frame import Y_UP, move_gaussians
-from recon.export.gltf import write_glb
-from recon.export.packing import splats_from_gaussians
+from recon.exporting.frame import Y_UP, move_gaussians
+from recon.exporting.gltf import write_glb
+from recon.exporting.packing import splats_from_gaussians
 from recon.gaussians import rgb_from_sh0
 
 

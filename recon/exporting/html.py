@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from recon.errors import MachineError
-from recon.export.paths import look_at_point
-from recon.export.sog import sog_bytes
-from recon.export.source import Source
+from recon.exporting.paths import look_at_point
+from recon.exporting.sog import sog_bytes
+from recon.exporting.source import Source
 from recon.files import atomic_file
 
 VIEWER = Path(__file__).parent / "supersplat"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon.errors import InputError
-from recon.export.cameras import points_from_gaussians, write_cameras
-from recon.export.compressed_ply import write_compressed_ply
-from recon.export.gltf import write_glb
-from recon.export.html import write_html
-from recon.export.mesh import MeshConfig, write_mesh
-from recon.export.ply import write_ply
-from recon.export.sog import write_sog
-from recon.export.source import Source
-from recon.export.splat import write_splat
-from recon.export.spz import write_spz
-from recon.export.video import VideoConfig, film, write_frames, write_video
+from recon.exporting.cameras import points_from_gaussians, write_cameras
+from recon.exporting.compressed_ply import write_compressed_ply
+from recon.exporting.gltf import write_glb
+from recon.exporting.html import write_html
+from recon.exporting.mesh import MeshConfig, write_mesh
+from recon.exporting.ply import write_ply
+from recon.exporting.sog import write_sog
+from recon.exporting.source import Source
+from recon.exporting.splat import write_splat
+from recon.exporting.spz import write_spz
+from recon.exporting.video import VideoConfig, film, write_frames, write_video
 from recon.files import atomic_file, writing
 from recon.rendering import Engine
 

@@ -9,7 +9,7 @@ import torch
 from synthetic import look_at
 
 from recon.errors import InputError
-from recon.export.camera_path import CameraPath
+from recon.exporting.camera_path import CameraPath
 
 SIZE = (64, 48)
 

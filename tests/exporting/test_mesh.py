@@ -11,10 +11,10 @@ from export_scenes import WALL_DEPTH, wall
 from torch import Tensor
 
 from recon.errors import InputError
-from recon.export.mesh import MeshConfig, linear_bytes, make_mesh, write_mesh
-from recon.export.paths import look_at
-from recon.export.source import Source
-from recon.export.tsdf import (
+from recon.exporting.mesh import MeshConfig, linear_bytes, make_mesh, write_mesh
+from recon.exporting.paths import look_at
+from recon.exporting.source import Source
+from recon.exporting.tsdf import (
     fuse,
     grid_around,
     point_colours,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt32
 
-from recon.export.packing import Splats, quantise, smallest_three, splats_from_gaussians, unit_interval
+from recon.exporting.packing import Splats, quantise, smallest_three, splats_from_gaussians, unit_interval
 from recon.files import atomic_file
 from recon.gaussians import SH_C0, Gaussians
 

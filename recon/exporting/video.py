@@ -13,9 +13,9 @@ import tyro
 from jaxtyping import UInt8
 
 from recon.errors import InputError, MachineError
-from recon.export.camera_path import CameraPath
-from recon.export.paths import between_path, film_size, orbit_path
-from recon.export.source import Source
+from recon.exporting.camera_path import CameraPath
+from recon.exporting.paths import between_path, film_size, orbit_path
+from recon.exporting.source import Source
 from recon.files import atomic_file, writing
 from recon.gaussians import Gaussians
 from recon.rendering import Engine, render

@@ -4,7 +4,7 @@ import torch
 from export_scenes import cloud, two_cameras
 from torch import Tensor
 
-from recon.export.paths import between_path, look_at, look_at_point, orbit_path, turn_between
+from recon.exporting.paths import between_path, look_at, look_at_point, orbit_path, turn_between
 from recon.scene import Cameras
 
 DOWN = torch.tensor([0.0, 1.0, 0.0])

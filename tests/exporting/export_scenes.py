@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recon.export import read_ply
+from recon.exporting import read_ply
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.scene import Cameras, Views
 

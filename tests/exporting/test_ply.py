@@ -12,7 +12,7 @@ import torch
 
 from recon.datasets import DataConfig, load
 from recon.errors import InputError, MachineError
-from recon.export import read_ply, write_ply, write_transforms, write_views
+from recon.exporting import read_ply, write_ply, write_transforms, write_views
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.scene import Cameras, Photos, Views

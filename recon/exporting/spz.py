@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
-from recon.export.frame import Y_UP, move_gaussians
-from recon.export.packing import OTHERS, Splats, splats_from_gaussians
+from recon.exporting.frame import Y_UP, move_gaussians
+from recon.exporting.packing import OTHERS, Splats, splats_from_gaussians
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 

@@ -16,12 +16,12 @@ from export_scenes import cloud
 from PIL import Image
 
 from recon.errors import MachineError
-from recon.export.formats import Options, export
-from recon.export.html import VIEWER, embed, start, write_html
-from recon.export.mesh import MeshConfig
-from recon.export.paths import look_at
-from recon.export.source import Source
-from recon.export.video import VideoConfig
+from recon.exporting.formats import Options, export
+from recon.exporting.html import VIEWER, embed, start, write_html
+from recon.exporting.mesh import MeshConfig
+from recon.exporting.paths import look_at
+from recon.exporting.source import Source
+from recon.exporting.video import VideoConfig
 from recon.gaussians import Gaussians
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras, Views
@@ -150,12 +150,12 @@ def test_above_the_limit_a_zip_lies_beside_and_is_told(
 ):
     viewer = tmp_path / "viewer"
     viewer.mkdir()
-    monkeypatch.setattr("recon.export.html.VIEWER", fake_viewer(viewer))
+    monkeypatch.setattr("recon.exporting.html.VIEWER", fake_viewer(viewer))
     options = Options(rasterize_reference, VideoConfig(), MeshConfig())
     source = Source(cloud(300), None, 0.0, {})
     (page,) = export(source, ("html",), tmp_path, options)
     assert not page.with_suffix(".zip").exists()
-    monkeypatch.setattr("recon.export.formats.LARGE_PAGE", page.stat().st_size - 1)
+    monkeypatch.setattr("recon.exporting.formats.LARGE_PAGE", page.stat().st_size - 1)
     export(source, ("html",), tmp_path, options)
     with zipfile.ZipFile(tmp_path / "scene.zip") as packed:
         assert packed.namelist() == ["scene.html"]

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from recon.errors import InputError
-from recon.export.frame import Y_UP
-from recon.export.source import Source
-from recon.export.tsdf import (
+from recon.exporting.frame import Y_UP
+from recon.exporting.source import Source
+from recon.exporting.tsdf import (
     TRUNCATION,
     fuse,
     grid_around,

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from recon.export.codebook import palette, scalar_codebook
-from recon.export.packing import Splats, quantise, smallest_three, splats_from_gaussians, unit_interval
+from recon.exporting.codebook import palette, scalar_codebook
+from recon.exporting.packing import Splats, quantise, smallest_three, splats_from_gaussians, unit_interval
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from export_scenes import cloud, two_cameras
 
-from recon.export.frame import Y_UP, export_from_world, move_cameras, move_gaussians, sh_rotation
+from recon.exporting.frame import Y_UP, export_from_world, move_cameras, move_gaussians, sh_rotation
 from recon.rendering import render
 from recon.rendering.reference import rasterize_reference, sh_basis
 from recon.scene import Cameras

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.errors import InputError
-from recon.export.paths import between_path
+from recon.exporting.paths import between_path
 from recon.files import parse_json
 from recon.scene import Cameras
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recon.export.packing import splats_from_gaussians
+from recon.exporting.packing import splats_from_gaussians
 from recon.files import atomic_file
 from recon.gaussians import SH_C0, Gaussians
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recon.export.frame import Y_UP, move_gaussians
-from recon.export.packing import Splats, splats_from_gaussians
+from recon.exporting.frame import Y_UP, move_gaussians
+from recon.exporting.packing import Splats, splats_from_gaussians
 from recon.files import atomic_file
 from recon.gaussians import SH_C0, Gaussians
 

@@ -3,7 +3,7 @@
 import torch
 from export_scenes import cloud, two_cameras
 
-from recon.export.clean import CleanConfig, clean
+from recon.exporting.clean import CleanConfig, clean
 from recon.gaussians import Gaussians
 
 NO_CAMERAS = two_cameras().select([])
