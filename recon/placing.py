@@ -34,10 +34,7 @@ def place_cameras(
         return train, test
     if run.awaited is None and run.cameras.exists():
         return load_cameras(run.cameras, (train, test))
-    if isinstance(train, Views) and isinstance(test, Views):
-        views = matched_views(train, config.poses, watch) if config.poses.refine_given else train
-    else:
-        views, test = solve_views(scene, config.poses, watch)
+    views, test = posed_views(scene, config.poses, watch)
     if config.refinement.rounds == 0:
         return views, test
     refined = fitted_cameras(views.to(device), config, engine, watch).to(views.images[0].device)
@@ -49,6 +46,15 @@ def place_cameras(
 
 def _poses(cameras: Cameras) -> np.ndarray:
     return cameras.camera_from_world.double().cpu().numpy()
+
+
+def posed_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
+    """The train and the held-out views with the cameras that came with them, adjusted to the photos' matches
+    if `config.refine_given`; or solved, where none came."""
+    train, test = scene.train, scene.test
+    if isinstance(train, Views) and isinstance(test, Views):
+        return (matched_views(train, config, watch) if config.refine_given else train), test
+    return solve_views(scene, config, watch)
 
 
 def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:

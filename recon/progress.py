@@ -22,10 +22,11 @@ READ_EVERY = 25
 
 
 class Terminal:
-    """A watcher that draws on a console. A context: the bars end with it."""
+    """A watcher that draws on a console; without one, on the terminal or in the notebook that Python runs in.
+    A context: the bars end with it."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console = console or Console()
         self._bars = Bars(
             TextColumn("{task.description:<9}"),
             BarColumn(bar_width=30),

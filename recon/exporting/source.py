@@ -8,13 +8,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.datasets import DataConfig, load
-from recon.edits import kept, read_edits
+from recon.edits import Edits, kept, read_edits
 from recon.errors import InputError
 from recon.exporting.clean import CleanConfig, clean
 from recon.exporting.frame import export_from_world, move_cameras, move_gaussians
 from recon.exporting.ply import finite, read_ply
 from recon.gaussians import Gaussians
 from recon.methods.priors.cache import load_trust
+from recon.methods.priors.stereo import StereoPrior
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Views
 
@@ -35,8 +36,8 @@ class Source:
     """Gaussians left out, by reason."""
     export_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
     """How the scene was moved to leave."""
-    stereo: Path | None = None
-    """File of the stereo prior; None for a PLY alone."""
+    stereo: Path | StereoPrior | None = None
+    """The stereo prior, or its file; None for a PLY alone."""
 
     @property
     def cameras(self) -> Cameras:
@@ -45,7 +46,11 @@ class Source:
 
     def trusted(self) -> tuple[Bool[Tensor, "_h _w"], ...] | None:
         """The pixels of each photo at which other photos confirm a depth; None where no stereo tells."""
-        if self.views is None or self.stereo is None or not self.stereo.is_file():
+        if self.views is None or self.stereo is None:
+            return None
+        if isinstance(self.stereo, StereoPrior):
+            return self.stereo.consistent
+        if not self.stereo.is_file():
             return None
         trusted = load_trust(self.stereo)
         same = [mask.shape for mask in trusted] == [image.shape[:2] for image in self.views.images]
@@ -63,22 +68,32 @@ def load_source(path: Path, config: CleanConfig, keep_frame: bool = False, keep_
 
     Raises InputError if there is no scene at `path`, or none is left."""
     gaussians, views, near = read_scene(path)
-    removed = {}
-    cameras = views.cameras if views is not None else no_cameras()
-    gaussians = finite(gaussians)
+    stereo = RunFolder(path).stereo if views is not None else None
+    edits = read_edits(path if path.is_dir() else None)
+    return make_source(Source(gaussians, views, near, {}, stereo=stereo), config, edits, keep_frame, keep_all)
+
+
+def make_source(
+    scene: Source, config: CleanConfig, edits: Edits, keep_frame: bool = False, keep_all: bool = False
+) -> Source:
+    """The scene without what the edits and `config` leave out, in the frame of the exports; as it is there,
+    if `keep_frame` and `keep_all`.
+
+    Raises InputError if no Gaussian is left."""
+    views, removed = scene.views, {}
+    gaussians = finite(scene.gaussians)
     if not keep_all:
-        keep = kept(gaussians, read_edits(path if path.is_dir() else None))
-        gaussians, removed = clean(gaussians.select(keep), cameras, near, config)
+        keep = kept(gaussians, edits)
+        gaussians, removed = clean(gaussians.select(keep), scene.cameras, scene.near, config)
         removed["cut away in the viewer"] = int((~keep).sum())
     if not len(gaussians):
-        raise InputError(f"{path} has no Gaussian that could be drawn; nothing is left to export.")
+        raise InputError("The scene has no Gaussian that could be drawn; nothing is left to export.")
     rigid = torch.eye(4)
     if not keep_frame:
-        rigid = export_from_world(gaussians, cameras)
+        rigid = export_from_world(gaussians, scene.cameras)
         gaussians = move_gaussians(gaussians, rigid)
         views = views and replace(views, cameras=move_cameras(views.cameras, rigid))
-    stereo = RunFolder(path).stereo if views is not None else None
-    return Source(gaussians, views, near, removed, rigid, stereo)
+    return Source(gaussians, views, scene.near, removed, rigid, scene.stereo)
 
 
 def read_scene(path: Path) -> tuple[Gaussians, Views | None, float]:

@@ -145,6 +145,10 @@ class Viewer:
             self._connect(client.handle)
             self._clients[client.handle.client_id].stand_at(self._stage.standpoints[0])
 
+    def page(self) -> str:
+        """What is shown now as an HTML document that needs no server, without the panels."""
+        return self._server.scene.as_html(dark_mode=True)
+
     def wait(self) -> None:
         """Serve until Ctrl-C, then stop."""
         with contextlib.suppress(KeyboardInterrupt):
