@@ -20,8 +20,8 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def save_checkpoint(path: Path, state: FitState, recipe: Recipe) -> None:
-    """Write Gaussians, optimisers and the strategy's statistics, of the partner too if there is one; random
-    numbers need no state (see `fit`)."""
+    """Write Gaussians, optimisers, the strategy's statistics and what the loop keeps, of the partner too if
+    there is one; random numbers need no state (see `fit`)."""
     tensors = field_tensors(state, recipe)
     if state.partner is not None and recipe.partner is not None:
         partner = field_tensors(state.partner, recipe.partner)
@@ -34,7 +34,8 @@ def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torc
     tensors, metadata = load_tensors(path, device)
     step = int(metadata["step"])
     state = field_from_tensors(tensors, rates, recipe, step)
-    if recipe.partner is not None:
+    # A loop may make the second field in the middle of the fit.
+    if recipe.partner is not None and any(name.startswith("partner.") for name in tensors):
         state.partner = field_from_tensors(_group(tensors, "partner"), rates, recipe.partner, step)
     return state
 
@@ -45,6 +46,7 @@ def field_tensors(state: FitState, recipe: Recipe) -> dict[str, torch.Tensor]:
     for name, optimiser in state.optimisers.items():
         for moments in optimiser.state.values():
             tensors |= {f"optimisers.{name}.{key}": moments[key] for key in MOMENTS}
+    tensors |= {f"kept.{name}": tensor for name, tensor in state.kept.items()}
     strategy = recipe.strategy.state
     return tensors | {f"strategy.{k}": v for k, v in strategy.items() if isinstance(v, torch.Tensor)}
 
@@ -58,7 +60,7 @@ def field_from_tensors(
     for name, parameter in gaussians.named_parameters():
         optimisers[name].state[parameter] = _group(tensors, f"optimisers.{name}")
     recipe.strategy.state.update(_group(tensors, "strategy"))
-    return FitState(gaussians, optimisers, step)
+    return FitState(gaussians, optimisers, step, kept=_group(tensors, "kept"))
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:

@@ -44,6 +44,19 @@ def photometric_loss(
 
 
 @graphed
+def weighted_photometric_loss(
+    rgb: Float[Tensor, "h w 3"],
+    target: Float[Tensor, "h w 3"],
+    weight: Float[Tensor, "h w"],
+    dssim_weight: float,
+) -> Float[Tensor, ""]:
+    """The data term with a weight a pixel, averaged over all pixels: a picture of which little counts pulls
+    little. Windows of SSIM still read neighbours that do not count."""
+    difference = (1 - dssim_weight) * (rgb - target).abs().mean(-1) + dssim_weight * (1 - ssim(rgb, target))
+    return (weight * difference).mean()
+
+
+@graphed
 def disparity_loss(
     depth: Float[Tensor, "h w"], prior: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"], near: float
 ) -> Float[Tensor, ""]:

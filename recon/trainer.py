@@ -64,6 +64,8 @@ class FitState:
     """The next step to take."""
     partner: "FitState | None" = None
     """A second field that is fitted in step with this one, for loops that fit two."""
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    """What a loop of its own keeps from one step to the next."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,7 @@ def draw(
     progress = state.step / config.max_steps
     index = view_of_step(state.step, len(views), config.seed)
     gaussians, cameras = state.gaussians, views.cameras
-    sh_degree = gaussians.sh_degree if progress >= config.harmonics_start else 0
-    near = near_plane(stereo)
+    sh_degree, near = harmonics_degree(gaussians, progress, config), near_plane(stereo)
 
     def render_from(camera_from_world: Float[Tensor, "4 4"]) -> Rendering:
         camera = Cameras(camera_from_world[None], cameras.Ks[index : index + 1], (cameras.sizes[index],))
@@ -187,6 +188,11 @@ def draw(
         generator=generator,
         traits=recipe.strategy.state,
     )
+
+
+def harmonics_degree(gaussians: Gaussians, progress: float, config: FitConfig) -> int:
+    """The degree of the harmonics that colours have at this share of the fit."""
+    return gaussians.sh_degree if progress >= config.harmonics_start else 0
 
 
 def near_plane(stereo: StereoPrior) -> float:

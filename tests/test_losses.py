@@ -7,7 +7,14 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import Tensor
 
-from recon.losses import disparity_loss, dssim_loss, l1_loss, masked_mean, photometric_loss
+from recon.losses import (
+    disparity_loss,
+    dssim_loss,
+    l1_loss,
+    masked_mean,
+    photometric_loss,
+    weighted_photometric_loss,
+)
 
 
 def photometric(rgb: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -119,6 +126,21 @@ def test_colour_gradients_are_those_of_finite_differences(loss: ColourLoss):
 def test_pictures_of_other_sizes_are_refused(loss: ColourLoss):
     with pytest.raises(TypeCheckError):
         loss(torch.zeros(14, 17, 3), torch.zeros(14, 16, 3))
+
+
+def test_weights_of_one_are_the_data_term_and_it_is_proportional_to_them():
+    rgb, target = pictures()
+    ones = torch.ones(14, 17)
+    whole = photometric_loss(rgb, target, None, 0.3).item()
+    assert weighted_photometric_loss(rgb, target, ones, 0.3).item() == pytest.approx(whole)
+    assert weighted_photometric_loss(rgb, target, 0.25 * ones, 0.3).item() == pytest.approx(0.25 * whole)
+
+
+def test_the_weighted_data_term_is_a_mean_over_all_pixels():
+    rgb, target = pictures()
+    left = (torch.arange(17) < 5).float().expand(14, 17)
+    part = photometric_loss(rgb, target, left > 0, 0.3).item()
+    assert weighted_photometric_loss(rgb, target, left, 0.3).item() == pytest.approx(part * 5 / 17)
 
 
 def test_disparity_by_hand():

@@ -33,11 +33,19 @@ def pose_between(
     again: close to an even turn for cameras that see the same things, nothing for cameras back to back."""
     centres = [-pose[:3, :3].T @ pose[:3, 3] for pose in (first, second)]
     mixed = torch.lerp(first, second, share)[:3, :3]
-    forward = F.normalize(mixed[2], dim=0)
-    right = F.normalize(mixed[0] - (mixed[0] @ forward) * forward, dim=0)
-    pose = torch.zeros_like(first)
+    return pose_from_axes(mixed[2], mixed[0], torch.lerp(centres[0], centres[1], share))
+
+
+def pose_from_axes(
+    forward: Float[Tensor, "3"], right: Float[Tensor, "3"], centre: Float[Tensor, "3"]
+) -> Float[Tensor, "4 4"]:
+    """camera_from_world of a camera at `centre` that looks along `forward`, its x axis as near to `right` as
+    that allows; both of any length."""
+    forward = F.normalize(forward, dim=0)
+    right = F.normalize(right - (right @ forward) * forward, dim=0)
+    pose = centre.new_zeros(4, 4)
     pose[:3, :3] = torch.stack([right, torch.linalg.cross(forward, right), forward])
-    pose[:3, 3] = -pose[:3, :3] @ torch.lerp(centres[0], centres[1], share)
+    pose[:3, 3] = -pose[:3, :3] @ centre
     pose[3, 3] = 1
     return pose
 
