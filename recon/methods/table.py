@@ -13,6 +13,7 @@ from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
 from recon.densify_budget import Budget, BudgetConfig
+from recon.errors import InputError
 from recon.initialise import InitialiseConfig
 from recon.methods.co_regularisation import CoRegularisationConfig, PairedFit
 from recon.methods.coherence import Coherence, CoherenceConfig
@@ -29,6 +30,9 @@ from recon.methods.priors.stereo import StereoConfig, StereoPrior
 from recon.methods.pseudo_views import nearest_partners
 from recon.methods.regulariser import Regulariser
 from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
+from recon.methods.repair.config import RepairConfig
+from recon.methods.repair.loop import RepairedFit
+from recon.methods.repair.rounds import blend_repair, place_by_support
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
 from recon.scene import Views
@@ -55,6 +59,9 @@ class MethodConfig:
     co_regularisation: CoRegularisationConfig = field(default_factory=CoRegularisationConfig)
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
+    repair: Literal["none", "blend"] = "none"
+    """What mends pictures between the photos: nothing, or the photos that see the same surfaces."""
+    repairing: RepairConfig = field(default_factory=RepairConfig)
     densify: Literal["prune", "grow", "budget"] = "prune"
     """Whether Gaussians are only removed when faded, also grown as 3DGS does, or grown within a budget."""
     prune: PruneConfig = field(default_factory=PruneConfig)
@@ -129,11 +136,25 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
 def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
     """The regularisers, the strategy and the loop that a configuration asks for, for one scene."""
     recipe = Recipe(make_regularisers(config, views), make_strategy(config, stereo))
-    if config.co_regularisation.weight > 0:
+    pairs, repairs = config.co_regularisation.weight > 0, config.repair != "none"
+    if not (pairs or repairs):
+        return recipe
+    if pairs and repairs:
+        raise InputError(
+            f"Repair ({config.repair}) and co-regularisation both fit a second field; leave one of them out."
+        )
+    if pairs:
         loop = PairedFit(config.co_regularisation, nearest_partners(views.cameras))
-        partner = Recipe(recipe.regularisers, make_strategy(config, stereo))
-        return replace(recipe, loop=loop, partner=partner)
-    return recipe
+    else:
+        loop = make_repaired_fit(config)
+    return replace(recipe, loop=loop, partner=Recipe(recipe.regularisers, make_strategy(config, stereo)))
+
+
+def make_repaired_fit(config: MethodConfig) -> RepairedFit:
+    """The loop with what repairs its pictures."""
+    return RepairedFit(
+        config.repairing, place_by_support(config.repairing), blend_repair(config.repairing.blend)
+    )
 
 
 def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:
