@@ -88,6 +88,8 @@ def fitted_cameras(views: Views, config: TrainConfig, engine: Engine, watch: Wat
     parts, total = config.parts, config.refinement.rounds * config.refinement.steps
 
     def stereo_of(moved: Views) -> StereoPrior:
+        # Cameras are judged by what the photos confirm: a sensor's depth would agree with any.
+        moved = replace(moved, depths=())
         return cached_stereo(None, moved, parts.stereo, parts.depth_range, lambda index: None)
 
     refined = refine_by_photos(

@@ -13,7 +13,7 @@ from recon.scene import Views
 
 def resized(views: Views, sizes: Sequence[tuple[int, int]]) -> Views:
     """The views with photos of these sizes (width, height), averaged over areas; a pixel counts if all of it
-    did."""
+    did. A sensor's depth stays behind: priors take it at the size of the whole photos."""
     images = tuple(
         averaged(image.permute(2, 0, 1), size).permute(1, 2, 0)
         for image, size in zip(views.images, sizes, strict=True)
@@ -26,7 +26,7 @@ def resized(views: Views, sizes: Sequence[tuple[int, int]]) -> Views:
     scales = torch.tensor([[*size, 1] for size in sizes]) / torch.tensor([[*size, 1] for size in views.sizes])
     Ks = views.cameras.Ks * scales[:, :, None].to(views.cameras.Ks)
     cameras = replace(views.cameras, Ks=Ks, sizes=tuple(sizes))
-    return replace(views, images=images, masks=masks, cameras=cameras)
+    return replace(views, images=images, masks=masks, cameras=cameras, depths=())
 
 
 WHOLE = 1 - 1e-3

@@ -76,6 +76,9 @@ class Photos:
     """The files, for stages that want more pixels than are fitted."""
     focal_priors: tuple[float | None, ...] = field(kw_only=True)
     """Focal length by EXIF, in pixels of `images`; None where the photo does not say."""
+    depths: tuple[Float[Tensor, "_h _w"] | None, ...] = field(kw_only=True, default=())
+    """z-depth by a sensor, at the size of the image, about metres; 0 where it saw nothing, None where a photo
+    has none. Empty if no photo has."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,6 +95,7 @@ class Photos:
             "masks": tuple(self.masks[i] for i in index),
             "paths": tuple(self.paths[i] for i in index),
             "focal_priors": tuple(self.focal_priors[i] for i in index),
+            "depths": tuple(self.depths[i] for i in index) if self.depths else (),
         }
 
     def to(self: PhotosT, device: torch.device | str) -> PhotosT:
@@ -100,6 +104,7 @@ class Photos:
             self,
             images=tuple(image.to(device) for image in self.images),
             masks=tuple(None if mask is None else mask.to(device) for mask in self.masks),
+            depths=tuple(None if depth is None else depth.to(device) for depth in self.depths),
         )
 
     @property
@@ -115,6 +120,7 @@ class Photos:
             masks=self.masks,
             paths=self.paths,
             focal_priors=self.focal_priors,
+            depths=self.depths,
             cameras=cameras,
         )
 

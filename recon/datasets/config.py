@@ -38,6 +38,10 @@ class DataConfig:
     masks: Path | None = None
     """Folder of masks named as the photos, white where the photo counts; if not given, a folder `masks`
     inside the photos' folder or beside it is used."""
+    sensor_depth: Literal["auto", "none"] | Path = "auto"
+    """Depth maps of a phone's sensor, to help where the photos show no texture: 16-bit PNG in millimetres or
+    .npy in metres, named as the photos, in a folder `depth` inside theirs or beside it, or where a
+    transforms.json says (depth_file_path); or the folder that holds them. Held-out photos' are not read."""
     llff_factor: int = 8
     """Which reduced folder the llff layout reads: images_8 as the protocol says; 1 reads images."""
     blender_views: Literal["dietnerf", "3dgs"] = "dietnerf"

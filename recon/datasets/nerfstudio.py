@@ -67,13 +67,14 @@ def number(frame: dict[str, Any], key: str, source: Path) -> float:
 
 def _shot(frame: dict[str, Any], folder: Path, source: Path) -> Shot:
     path = inside(folder, frame["file_path"], source)
-    mask = frame.get("mask_path")
+    mask, depth = frame.get("mask_path"), frame.get("depth_file_path")
     return Shot(
         path,
         pose_of(frame, source),
         _lens(frame, path, source),
         source,
         inside(folder, mask, source) if isinstance(mask, str) else None,
+        inside(folder, depth, source) if isinstance(depth, str) else None,
     )
 
 

@@ -43,6 +43,8 @@ class Photo:
     """(width, height) of the upright file."""
     focal_prior: float | None
     """Focal length by EXIF in pixels of `image`; None where the file does not say."""
+    depth: Float[Tensor, "_h _w"] | None = None
+    """z-depth by a sensor, 0 where it saw nothing; None where no map lies beside the file."""
 
 
 def read_photo(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recon.datasets.config import DataConfig
+from recon.datasets.depth_files import find_depths, with_depth
 from recon.datasets.files import PHOTO_SUFFIXES, list_photos, short_names
 from recon.datasets.masks import find_masks, with_mask
 from recon.datasets.photo_file import read_photo
@@ -33,9 +34,10 @@ def read(config: DataConfig) -> Scene:
     masks = find_masks(train_files, config.masks) | find_masks(
         test_files, None if config.held_out else config.masks
     )
+    depths = find_depths(train_files, config.sensor_depth)
     return Scene(
-        train=_read(train_files, names[: len(train)], masks, config.max_size),
-        test=_read(test_files, names[len(train) :], masks, config.max_size),
+        train=_read(train_files, names[: len(train)], masks, depths, config.max_size),
+        test=_read(test_files, names[len(train) :], masks, {}, config.max_size),
     )
 
 
@@ -49,12 +51,21 @@ def _photos_of(folder: Path) -> list[Path]:
     return photos
 
 
-def _read(files: Sequence[Path], names: Sequence[str], masks: dict[Path, Path], max_size: int) -> Photos:
-    photos = [with_mask(read_photo(file, max_size), masks.get(file)) for file in files]
+def _read(
+    files: Sequence[Path],
+    names: Sequence[str],
+    masks: dict[Path, Path],
+    depths: dict[Path, Path],
+    max_size: int,
+) -> Photos:
+    photos = [
+        with_depth(with_mask(read_photo(file, max_size), masks.get(file)), depths.get(file)) for file in files
+    ]
     return Photos(
         images=tuple(photo.image for photo in photos),
         names=tuple(names),
         masks=tuple(photo.mask for photo in photos),
         paths=tuple(files),
         focal_priors=tuple(photo.focal_prior for photo in photos),
+        depths=tuple(photo.depth for photo in photos) if depths else (),
     )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from recon.datasets.config import DataConfig
+from recon.datasets.depth_files import at_size, find_depths, undistorted_depth, with_depth
 from recon.datasets.files import short_names
 from recon.datasets.masks import find_masks, with_mask
 from recon.datasets.photo_file import Photo, fit_size, read_photo, reduce_area, reduce_mask, same_shape
@@ -29,6 +30,8 @@ class Shot:
     """The file that says so, named in errors."""
     mask: Path | None = None
     """A mask file that the data set names; else one is looked for by `find_masks`."""
+    depth: Path | None = None
+    """A depth map that the data set names; else one is looked for by `find_depths`."""
 
 
 OPENCV_FROM_OPENGL = np.array([1.0, -1.0, -1.0, 1.0])
@@ -55,7 +58,8 @@ def read_scene(shots: Sequence[Shot], config: DataConfig, test_every: int) -> Sc
     by_name, names = [by_name[i] for i in chosen], [names[i] for i in chosen]
     train, test = split_by(config, len(by_name), test_every)
     views = [
-        read_views([by_name[i] for i in part], [names[i] for i in part], config) for part in (train, test)
+        read_views([by_name[i] for i in part], [names[i] for i in part], asked)
+        for part, asked in ((train, config), (test, replace(config, sensor_depth="none")))
     ]
     return Scene(*views)
 
@@ -77,7 +81,13 @@ def read_views(
     for shot in shots:
         _check_lens(shot)
     masks = find_masks([shot.path for shot in shots], config.masks)
-    read = [_read_shot(shot, masks.get(shot.path), config.max_size, backdrop) for shot in shots]
+    depths = find_depths([shot.path for shot in shots], config.sensor_depth)
+    if config.sensor_depth == "auto":
+        depths |= {shot.path: shot.depth for shot in shots if shot.depth is not None}
+    read = [
+        _read_shot(shot, masks.get(shot.path), depths.get(shot.path), config.max_size, backdrop)
+        for shot in shots
+    ]
     sizes = tuple((photo.image.shape[1], photo.image.shape[0]) for photo, _ in read)
     return Views(
         images=tuple(photo.image for photo, _ in read),
@@ -85,6 +95,7 @@ def read_views(
         masks=tuple(photo.mask for photo, _ in read),
         paths=tuple(shot.path for shot in shots),
         focal_priors=(None,) * len(shots),  # the cameras know better
+        depths=tuple(photo.depth for photo, _ in read) if depths else (),
         cameras=Cameras(
             torch.tensor(np.array([np.linalg.inv(pose) for pose in poses]), dtype=torch.float32).reshape(
                 -1, 4, 4
@@ -104,7 +115,7 @@ def reduce_views(views: Views, max_size: int) -> Views:
         images.append(torch.from_numpy(reduce_area(image.numpy(), size)))
         masks.append(None if mask is None else torch.from_numpy(reduce_mask(mask.numpy(), size)))
     cameras = replace(views.cameras, Ks=scales[:, :, None] * views.cameras.Ks, sizes=sizes)
-    return replace(views, images=tuple(images), masks=tuple(masks), cameras=cameras)
+    return replace(views, images=tuple(images), masks=tuple(masks), cameras=cameras, depths=())
 
 
 def pixel_count(value: float) -> int:
@@ -165,7 +176,7 @@ def _check_lens(shot: Shot) -> None:
 
 
 def _read_shot(
-    shot: Shot, mask: Path | None, max_size: int, backdrop: float | None
+    shot: Shot, mask: Path | None, depth: Path | None, max_size: int, backdrop: float | None
 ) -> tuple[Photo, np.ndarray]:
     """The photo as a pinhole camera would have taken it, and that camera's K (3, 3)."""
     lens, mask = shot.lens, shot.mask or mask
@@ -178,13 +189,16 @@ def _read_shot(
             f"{shot.path} is {photo.full_size[0]} x {photo.full_size[1]} pixels but its camera in "
             f"{shot.source} {lens.size[0]} x {lens.size[1]}; use the photos that the cameras were solved for."
         )
-    photo = with_mask(photo, mask, like=lens.size)
+    photo = with_depth(with_mask(photo, mask, like=lens.size), depth)
     lens = lens.resized((photo.image.shape[1], photo.image.shape[0]))
     if lens.is_pinhole:
         return photo, lens.K
     counts = None if photo.mask is None else photo.mask.numpy()
     image, counts, K = undistort(photo.image.numpy(), counts, lens)
     size = fit_size(lens.size, max_size)
+    if photo.depth is not None:
+        straight = undistorted_depth(photo.depth.numpy(), lens)
+        photo = replace(photo, depth=torch.from_numpy(at_size(straight, size)))
     counts = None if counts is None else torch.from_numpy(reduce_mask(counts, size))
     photo = replace(photo, image=torch.from_numpy(reduce_area(image, size)), mask=counts)
     return photo, replace(lens, K=K).resized(size).K

@@ -11,6 +11,7 @@ from torch import Tensor
 from recon.checkpoint import load_tensors, save_tensors
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
+from recon.methods.priors.sensor import with_sensor_depth
 from recon.methods.priors.stereo import StereoConfig, StereoPrior, compute_stereo
 from recon.scene import Cameras, Photos, Views
 
@@ -31,6 +32,7 @@ def cached_stereo(
     if path is not None and path.exists():
         return load_stereo(path, views)
     prior = compute_stereo(views, find_depth_range(views, stereo, depth_range), stereo, on_view)
+    prior = with_sensor_depth(prior, views)
     if path is not None:
         save_stereo(path, views, prior)
     return prior
@@ -110,6 +112,7 @@ def digest(*parts: Photos) -> str:
         for name, image, mask in zip(photos.names, photos.images, photos.masks, strict=True):
             total.update(f"{name} {tuple(image.shape)} {mask is not None}".encode())
             _add(total, *(tensor for tensor in (image, mask) if tensor is not None))
+        _add(total, *(depth for depth in photos.depths if depth is not None))
         if isinstance(photos, Views):
             _add(total, photos.cameras.camera_from_world, photos.cameras.Ks)
     return total.hexdigest()
