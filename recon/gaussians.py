@@ -69,6 +69,11 @@ class Gaussians(nn.Module):
         kept = {name: value.detach()[keep] for name, value in self.named_parameters()}
         return Gaussians(**kept, backdrop=self.backdrop)
 
+    def snapshot(self) -> "Gaussians":
+        """A copy that no later step of a fit changes; the thread that takes the steps makes it."""
+        copies = {name: value.detach().clone() for name, value in self.named_parameters()}
+        return Gaussians(**copies, backdrop=self.backdrop)
+
 
 def sh0_from_rgb(rgb: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
     """Constant coefficient that draws `rgb` from every side (3DGS: colour = C0 sh0 + 1/2)."""

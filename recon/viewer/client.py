@@ -5,6 +5,7 @@ a window whose eye is at rest elsewhere, or that asks for another mode, gets its
 which hides the shared ones from it. Drawn on the server, its picture is the background of an empty scene.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +23,6 @@ from recon.viewer.frame import DISPLAY_DISTANCE, Standpoint
 from recon.viewer.overlay import lay_over
 from recon.viewer.painter import Painter
 from recon.viewer.scene import to_bytes
-from recon.viewer.splats import Splats
 from recon.viewer.stage import Shown, Stage
 
 GAUSSIANS_NODE = "/gaussians"
@@ -30,11 +30,10 @@ MAX_SPLATS = 500_000
 """Drawn at first; a laptop's own graphics still turns this many."""
 REST_SECONDS = 0.3
 """An eye that did not move for so long is at rest,"""
+LOOK_SECONDS = 0.1
+"""A browser tells of its eye at every frame; what follows from it in the panels, no more often than this."""
 REST_DISTANCE = 0.02 * DISPLAY_DISTANCE
 """and gets other colours where it is further from where it got its last ones."""
-STANDING_DISTANCE = 1e-3 * DISPLAY_DISTANCE
-STANDING_COSINE = 0.99999
-"""An eye this close to a photo's place, that looks this much the same way, stands there."""
 SHARP_PIXELS, QUICK_PIXELS = 1600, 480
 """The longer side of a picture drawn on the server, at rest and in motion."""
 NARROW_PIXELS = 600
@@ -76,16 +75,18 @@ class Client:
         self.on_count: Callable[[int, int], None] = lambda drawn, total: None
         self._painter = painter
         self._own: viser.GaussianSplatHandle | None = None
+        self._own_holds: tuple[int, int] | None = None
+        """The moment, and how many of its splats."""
         self._painted_at = stage.standpoints[0].position
         self._moved_at = 0.0
-        self._closed = False
+        self._closed = self._looking = False
         self._painting = threading.Lock()
         handle.camera.fov = stage.standpoints[0].fov(handle.camera.aspect)
         self._plain_background()
 
     def start(self) -> None:
         """Once its panels are there."""
-        self.handle.camera.on_update(lambda _: self.look())
+        self.handle.camera.on_update(self._moved)
         self.look()
         self.refresh()
 
@@ -122,14 +123,27 @@ class Client:
 
     def look(self) -> None:
         """The eye has moved: new colours once it rests, at once where the server draws."""
+        self._moved_at = time.monotonic()
+        self._follow_eye()
+
+    async def _moved(self, _: viser.CameraHandle) -> None:
+        """For each message of the browser's, on the one thread that talks to all of them: a note, no more."""
+        self._moved_at = time.monotonic()
+        if not self._looking:
+            self._looking = True
+            delay = 0.0 if self._server_draws() else LOOK_SECONDS
+            asyncio.get_running_loop().call_later(delay, self._follow_eye)
+
+    def _follow_eye(self) -> None:
+        self._looking = False
         if self._closed:
             return
-        self._moved_at = time.monotonic()
-        self.standing = self._find_standing()
+        self.standing = self.stage.photo_at(self.handle.camera.position, self.handle.camera.look_at)
         for callback in self.on_look:
             callback()
         at_once = self._server_draws() or (self._own is not None and not self._own.visible)
-        self._painter.ask(self, self._repaint, 0.0 if at_once else REST_SECONDS)
+        rested = time.monotonic() - self._moved_at
+        self._painter.ask(self, self._repaint, 0.0 if at_once else REST_SECONDS - rested)
 
     def refresh(self) -> None:
         """The wish or the Gaussians are others."""
@@ -159,18 +173,6 @@ class Client:
         png = iio.imwrite("<bytes>", pixels, extension=".png")
         self.handle.send_file_download("recon.png", png, save_immediately=True)
 
-    def _find_standing(self) -> int | None:
-        camera = self.handle.camera
-        forward = np.asarray(camera.look_at) - camera.position
-        for index in range(len(self.stage.scene.cameras)):
-            place = self.stage.standpoints[index]
-            direction = place.look_at - place.position
-            cosine = forward @ direction / max(np.linalg.norm(forward) * np.linalg.norm(direction), 1e-12)
-            near = np.linalg.norm(place.position - camera.position) < STANDING_DISTANCE
-            if near and cosine > STANDING_COSINE:
-                return index
-        return None
-
     def _server_draws(self) -> bool:
         covered = self.standing is not None and self.wish.photo_share > 0
         return self.stage.engine is not None and (self.wish.on_server or covered)
@@ -191,7 +193,7 @@ class Client:
         pixels, legend = self.picture(shown, self.eye(QUICK_PIXELS if moving else SHARP_PIXELS))
         with self.handle.atomic():
             if self._own is None or self._own.visible:
-                self._show_own(shown.splats.first(1), visible=False)
+                self._show_own(shown, 1, visible=False)
             self.handle.scene.set_background_image(pixels, format="jpeg", jpeg_quality=90)
         self.on_legend(legend)
         self.on_count(len(shown.gaussians), len(shown.gaussians))
@@ -199,7 +201,7 @@ class Client:
             self._painter.ask(self, self._repaint, REST_SECONDS)
 
     def _paint_splats(self, shown: Shown) -> None:
-        wish, shared = self.wish, shown.splats.first(MAX_SPLATS)
+        wish, shared = self.wish, min(MAX_SPLATS, len(shown.splats))
         hidden = self._own is not None and not self._own.visible
         if hidden:
             self._plain_background()
@@ -207,29 +209,33 @@ class Client:
         if np.linalg.norm(position - self._painted_at) < REST_DISTANCE and not hidden:
             if wish.mode != "Depth":
                 return
-        splats = shared.first(wish.max_splats)
+        count = min(wish.max_splats, shared)
         away = np.linalg.norm(position - self.stage.standpoints[0].position) > REST_DISTANCE
         turned = wish.follow and shown.gaussians.sh_degree > 0 and away
         legend = ""
-        if wish.mode != "Colour" or turned or len(splats) < len(shared):
-            rgb = splats.rgb
+        if wish.mode != "Colour" or turned or count < shared:
+            rgb = shown.splats.rgb[:count]
             if wish.mode != "Colour" or turned:
-                painted = self.stage.paint(wish.mode, shown, self.eye(), splats)
+                painted = self.stage.paint(wish.mode, shown, self.eye(), count)
                 rgb, legend = painted.rgb.cpu().numpy(), painted.legend
-            self._show_own(splats, visible=True, rgb=rgb)
+            self._show_own(shown, count, visible=True, rgb=rgb)
         else:
             self._show_shared()
         self._painted_at = position
         self.on_legend(legend)
-        self.on_count(len(splats), len(shown.splats))
+        self.on_count(count, len(shown.splats))
 
-    def _show_own(self, splats: Splats, visible: bool, rgb: np.ndarray | None = None) -> None:
-        arrays = splats.means, splats.covariances, splats.rgb if rgb is None else rgb, splats.opacities
+    def _show_own(self, shown: Shown, count: int, visible: bool, rgb: np.ndarray | None = None) -> None:
+        splats, holds = shown.splats.first(count), (shown.moment, count)
+        rgb = splats.rgb if rgb is None else rgb
+        arrays = splats.means, splats.covariances, rgb, splats.opacities
         if self._own is None:
             self._own = self.handle.scene.add_gaussian_splats(GAUSSIANS_NODE, *arrays, visible=visible)
+        elif self._own_holds == holds:
+            self._own.rgbs = rgb
         else:
             self._own.set_gaussians(*arrays)
-            self._own.visible = visible
+        self._own.visible, self._own_holds = visible, holds
 
     def _show_shared(self) -> None:
         if self._own is not None:

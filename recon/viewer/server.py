@@ -17,7 +17,6 @@ from recon.rendering import Engine
 from recon.viewer.address import LOOPBACK, free_port
 from recon.viewer.client import GAUSSIANS_NODE, MAX_SPLATS, Client
 from recon.viewer.door import Door, guarding
-from recon.viewer.paint import MODES
 from recon.viewer.painter import Painter
 from recon.viewer.panel_edit import EditPanel
 from recon.viewer.panel_held_out import HeldOutPanel
@@ -28,7 +27,7 @@ from recon.viewer.panel_training import TrainingPanel
 from recon.viewer.panel_view import ViewPanel
 from recon.viewer.run import load_scene
 from recon.viewer.scene import ViewerScene
-from recon.viewer.shortcuts import Shortcut, add_shortcuts
+from recon.viewer.shortcuts import add_shortcuts, shortcuts_of
 from recon.viewer.splats import Splats
 from recon.viewer.stage import Stage
 
@@ -45,8 +44,8 @@ MAX_UPDATE_SHARE = 0.1
 
 
 class Viewer:
-    """A running viewer. `update` and `show` are called by the thread that owns the Gaussians; browsers are
-    served by threads of viser's, and drawn for by the painter's."""
+    """A running viewer. `update` and `show` are called by the thread that owns the Gaussians, and copy them
+    there; browsers are served by threads of viser's, and drawn for by the painters'."""
 
     def __init__(
         self,
@@ -59,11 +58,14 @@ class Viewer:
         self._server, self._token = server, token
         self._engine = engine
         self._device = scene.gaussians.means.device
-        self._painter = Painter()
+        self._painter, self._renewer = Painter(), Painter("recon-renewer")
         self._stage = Stage(scene, engine)
         self._clients: dict[int, Client] = {}
         self._training: TrainingPanel | None = None
-        self._shown_at, self._shown_step, self._cost = -float("inf"), 0, 0.0
+        self._shown_at, self._shown_step = -float("inf"), 0
+        self._renewing = threading.Lock()
+        self._pending: Gaussians | None = None
+        """A moment of the fit that waits to be shown."""
 
         server.gui.set_panel_label("recon")
         server.gui.configure_theme(
@@ -87,7 +89,7 @@ class Viewer:
 
     def train(self, stop: threading.Event) -> TrainingPanel:
         """Shows buttons for the fit that is told of by `follow` and ends when `stop` is set."""
-        self._painter.share = MAX_UPDATE_SHARE
+        self._painter.share = self._renewer.share = MAX_UPDATE_SHARE
         self._training = TrainingPanel(self._server.gui, stop)
         return self._training
 
@@ -113,31 +115,44 @@ class Viewer:
         self._painter.share = 1.0
 
     def update(self, gaussians: Gaussians, step: int) -> None:
-        """Show the Gaussians of a running fit if the last ones are old enough and somebody looks on."""
-        age = time.monotonic() - self._shown_at
-        due = max(UPDATE_SECONDS, self._cost / MAX_UPDATE_SHARE)
-        if age >= due and step - self._shown_step >= UPDATE_STEPS and self._server.get_clients():
-            self.show(gaussians, step)
+        """Show the Gaussians of a running fit soon, if the last ones are old enough and somebody looks on.
+        The fit goes on at once: another thread shows a copy, when its share of the time allows."""
+        old = time.monotonic() - self._shown_at >= UPDATE_SECONDS and step - self._shown_step >= UPDATE_STEPS
+        if old and self._pending is None and self._server.get_clients():
+            self._pending = gaussians.snapshot()
+            self._shown_at, self._shown_step = time.monotonic(), step
+            self._renewer.ask("scene", self._show_pending)
 
     def show(self, gaussians: Gaussians, step: int) -> None:
         """Show the Gaussians now, and to everyone who comes later."""
-        begin = time.monotonic()
-        self._stage.show(gaussians)
+        with self._renewing:
+            self._pending, self._shown_step = None, step
+            self._put(gaussians.snapshot())
+
+    def _show_pending(self) -> None:
+        with self._renewing:
+            snapshot, self._pending = self._pending, None
+            if snapshot is not None:  # else newer ones have been shown
+                self._put(snapshot)
+
+    def _put(self, snapshot: Gaussians) -> None:
+        self._stage.show(snapshot)
         self._upload()
-        self._shown_at, self._shown_step = time.monotonic(), step
-        self._cost = self._shown_at - begin
+        self._shown_at = time.monotonic()
 
     def open(self, path: Path) -> None:
         """Show another run to everybody."""
         scene = load_scene(path, self._device)
         if len(scene.gaussians) == 0:
             raise InputError(f"{path} holds no Gaussians; there is nothing to view.")
-        for client in self._clients.values():
+        for client in list(self._clients.values()):
             client.close()
         self._edits.remove()
-        self._stage = Stage(scene, self._engine)
-        self._set_initial_camera(self._stage)
-        self._upload()
+        with self._renewing:
+            self._painter.forget("edits")
+            self._stage = Stage(scene, self._engine)
+            self._set_initial_camera(self._stage)
+            self._upload()
         self._edits = EditPanel(self._server, self._stage, self._edit)
         for client in list(self._clients.values()):
             client.handle.gui.reset()
@@ -157,7 +172,8 @@ class Viewer:
 
     def stop(self) -> None:
         """Close the server and its port."""
-        self._painter.stop()
+        for worker in (self._painter, self._renewer):
+            worker.stop()
         with _quiet():
             self._server.stop()
 
@@ -188,8 +204,9 @@ class Viewer:
         self._painter.ask("edits", lambda: self._apply(edits), EDIT_SECONDS)
 
     def _apply(self, edits: Edits) -> None:
-        self._stage.edit(edits)
-        self._upload()
+        with self._renewing:
+            self._stage.edit(edits)
+            self._upload()
 
     def _upload(self) -> None:
         """To all browsers; those that have Gaussians of their own get them painted anew."""
@@ -234,24 +251,6 @@ def serve(
     with _quiet(), guarding(door):
         server = viser.ViserServer(host=host, port=free, verbose=False)
     return Viewer(scene, server, engine, door.token)
-
-
-def shortcuts_of(client: Client, view: ViewPanel, photos: PhotosPanel | None) -> list[Shortcut]:
-    """The keys of one window."""
-    home = client.stage.standpoints[0]
-    keys = [Shortcut("R", "reset the view", lambda: client.stand_at(home))]
-    if photos is not None:
-        keys += [
-            Shortcut("N", "next photo", lambda: photos.step(1)),
-            Shortcut("B", "photo before", lambda: photos.step(-1)),
-            Shortcut("F", "show or hide the photos", photos.toggle),
-        ]
-    for number, mode in enumerate(MODES, start=1):
-        keys.append(Shortcut(str(number), f"show {mode.lower()}", lambda mode=mode: view.choose(mode)))
-    if client.stage.engine is not None:
-        keys.append(Shortcut("G", "draw on the server, or not", view.toggle_server))
-    keys.append(Shortcut("X", "screenshot", client.screenshot))
-    return keys
 
 
 def _arrays(splats: Splats) -> tuple:

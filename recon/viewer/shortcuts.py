@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recon.viewer.client import Client
+from recon.viewer.paint import MODES
+from recon.viewer.panel_photos import PhotosPanel
+from recon.viewer.panel_view import ViewPanel
 
 MOVING = (
     ("Drag", "turn about the point in the middle"),
@@ -24,6 +27,24 @@ class Shortcut:
     """As viser names it: a capital letter, a digit."""
     words: str
     action: Callable[[], None]
+
+
+def shortcuts_of(client: Client, view: ViewPanel, photos: PhotosPanel | None) -> list[Shortcut]:
+    """The keys of one window."""
+    home = client.stage.standpoints[0]
+    keys = [Shortcut("R", "reset the view", lambda: client.stand_at(home))]
+    if photos is not None:
+        keys += [
+            Shortcut("N", "next photo", lambda: photos.step(1)),
+            Shortcut("B", "photo before", lambda: photos.step(-1)),
+            Shortcut("F", "show or hide the photos", photos.toggle),
+        ]
+    for number, mode in enumerate(MODES, start=1):
+        keys.append(Shortcut(str(number), f"show {mode.lower()}", lambda mode=mode: view.choose(mode)))
+    if client.stage.engine is not None:
+        keys.append(Shortcut("G", "draw on the server, or not", view.toggle_server))
+    keys.append(Shortcut("X", "screenshot", client.screenshot))
+    return keys
 
 
 def add_shortcuts(client: Client, shortcuts: list[Shortcut]) -> None:

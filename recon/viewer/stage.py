@@ -1,35 +1,53 @@
 """What all browsers look at: one scene, its Gaussians of this moment, and an engine to draw them."""
 
+import functools
+import itertools
 import threading
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from recon.edits import Edits, kept, read_edits, write_edits
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.rendering import Engine, Rendering, render
 from recon.scene import Cameras
 from recon.support import MIN_ALPHA, Support, support
-from recon.viewer.frame import display_frame, overview, standpoints
+from recon.viewer.frame import DISPLAY_DISTANCE, display_frame, overview, standpoints
 from recon.viewer.paint import FALSE_COLOURS, Paint, paint
 from recon.viewer.scene import ViewerScene
 from recon.viewer.splats import Splats, splats_from_gaussians
+
+STANDING_DISTANCE = 1e-3 * DISPLAY_DISTANCE
+STANDING_COSINE = 0.99999
+"""An eye this close to a photo's place, that looks this much the same way, stands there."""
 
 
 @dataclass(frozen=True)
 class Shown:
     """The Gaussians of one moment; nothing changes them any more."""
 
+    moment: int
+    """Counts up with what the stage has shown."""
     gaussians: Gaussians
     splats: Splats
     """Those of them that are worth drawing in a browser."""
+
+    @functools.cached_property
+    def drawn(self) -> Gaussians:
+        """The Gaussians of the splats, in their order: found once for all browsers that ask for colours."""
+        named = self.gaussians.named_parameters()
+        return Gaussians(**{name: value.detach()[self.splats.indices] for name, value in named})
 
 
 class Stage:
     """A scene with what follows from it. Many browsers' threads read it; `show` replaces `shown` at once."""
 
     def __init__(self, scene: ViewerScene, engine: Engine | None) -> None:
-        """Without an engine nothing is drawn on the server, and support is not known."""
+        """The Gaussians may change afterwards, as those of a running fit do: the stage has its own. Without
+        an engine nothing is drawn on the server, and support is not known."""
+        scene = replace(scene, gaussians=scene.gaussians.snapshot())
         self.scene, self.engine = scene, engine
         self.frame = display_frame(scene.gaussians, scene.cameras)
         seen = standpoints(scene.gaussians, scene.cameras, self.frame)
@@ -37,29 +55,35 @@ class Stage:
         """The first is home; those of the cameras are in their order."""
         positions = torch.stack([torch.from_numpy(standpoint.position) for standpoint in self.standpoints])
         self._eyes = positions / self.frame.scale + self.frame.origin
-        self._drawing, self._finding = threading.Lock(), threading.Lock()
+        self._places = np.stack([place.position for place in self.standpoints])
+        forward = np.stack([place.look_at for place in self.standpoints]) - self._places
+        self._forward = forward / np.linalg.norm(forward, axis=-1, keepdims=True)
+        self._moments = itertools.count()
+        self._drawing, self._finding, self._changing = threading.Lock(), threading.Lock(), threading.Lock()
         self._support: tuple[Shown, Support] | None = None
         self.edits = read_edits(scene.folder)
         self._before: list[Edits] = []
         self._whole = scene.gaussians
         self.shown = self._shown(scene.gaussians)
 
-    def show(self, gaussians: Gaussians) -> None:
-        """From now on these; they may change afterwards, what is shown does not."""
-        copies = {name: value.detach().clone() for name, value in gaussians.named_parameters()}
-        self._whole = Gaussians(**copies)
-        self.shown = self._shown(self._whole)
+    def show(self, snapshot: Gaussians) -> None:
+        """From now on these, which nobody changes any more."""
+        with self._changing:
+            self._whole = snapshot
+            self.shown = self._shown(snapshot)
 
     def edit(self, edits: Edits) -> None:
         """Leave out what these say, and keep them in the run's folder."""
-        if edits != self.edits:
-            self._before.append(self.edits)
-            self._set_edits(edits)
+        with self._changing:
+            if edits != self.edits:
+                self._before.append(self.edits)
+                self._set_edits(edits)
 
     def undo(self) -> None:
         """Back to the edits before the last ones."""
-        if self._before:
-            self._set_edits(self._before.pop())
+        with self._changing:
+            if self._before:
+                self._set_edits(self._before.pop())
 
     def _set_edits(self, edits: Edits) -> None:
         self.edits = edits
@@ -70,15 +94,27 @@ class Stage:
     def _shown(self, gaussians: Gaussians) -> Shown:
         if self.edits != Edits():
             gaussians = gaussians.select(kept(gaussians, self.edits))
-        return Shown(gaussians, splats_from_gaussians(gaussians, self.frame, self._eyes))
+        splats = splats_from_gaussians(gaussians, self.frame, self._eyes)
+        return Shown(next(self._moments), gaussians, splats)
 
-    def paint(self, mode: str, shown: Shown, eye: Cameras, splats: Splats | None = None) -> Paint:
-        """Colours of all the Gaussians, or of some splats of theirs."""
+    def photo_at(self, position: Float[np.ndarray, "3"], look_at: Float[np.ndarray, "3"]) -> int | None:
+        """The photo that was taken where this eye stands, both in display units; None elsewhere."""
+        photos = len(self.scene.cameras)
+        near = np.linalg.norm(self._places[:photos] - position, axis=-1) < STANDING_DISTANCE
+        if not near.any():
+            return None
+        forward = look_at - position
+        cosines = self._forward[:photos] @ forward / max(float(np.linalg.norm(forward)), 1e-12)
+        standing = np.flatnonzero(near & (cosines > STANDING_COSINE))
+        return int(standing[0]) if len(standing) else None
+
+    def paint(self, mode: str, shown: Shown, eye: Cameras, splats: int | None = None) -> Paint:
+        """Colours of all the Gaussians, or of so many of the most visible splats."""
         found = self.support(shown) if mode == "Support" else None
         gaussians = shown.gaussians
         if splats is not None:
-            gaussians = Gaussians(**{n: v.detach()[splats.indices] for n, v in gaussians.named_parameters()})
-            found = found and Support(found.seen[:, splats.indices], found.centres)
+            gaussians = _first(shown.drawn, splats)
+            found = found and Support(found.seen[:, shown.splats.indices[:splats]], found.centres)
         return paint(mode, gaussians, eye, found)
 
     def support(self, shown: Shown) -> Support:
@@ -106,6 +142,11 @@ class Stage:
             # A wall that stops only some of the light is as far away as one that stops all of it.
             drawn = replace(drawn, rgb=drawn.rgb / drawn.alpha[..., None].clamp(min=MIN_ALPHA))
         return drawn, legend
+
+
+def _first(gaussians: Gaussians, count: int) -> Gaussians:
+    """So many of them, as views of the same memory."""
+    return Gaussians(**{name: value.detach()[:count] for name, value in gaussians.named_parameters()})
 
 
 def _flat(gaussians: Gaussians, painted: Paint) -> Gaussians:

@@ -78,14 +78,37 @@ def stage() -> Stage:
     return Stage(ViewerScene.from_views(gaussians, views), rasterize_reference)
 
 
-def test_what_is_shown_does_not_change_with_the_fit(stage: Stage):
+def test_what_is_shown_does_not_change_with_the_fit():
     gaussians, views = two_coloured_wall()
     stage = Stage(ViewerScene.from_views(gaussians, views), None)
-    stage.show(gaussians)
     before = stage.shown.gaussians.means.clone()
     with torch.no_grad():
         gaussians.means += 1
     torch.testing.assert_close(stage.shown.gaussians.means, before)
+    snapshot = gaussians.snapshot()
+    stage.show(snapshot)
+    with torch.no_grad():
+        gaussians.means += 1
+    torch.testing.assert_close(stage.shown.gaussians.means, before + 1)
+
+
+def test_a_scene_that_the_fit_prunes_before_it_is_renewed_can_be_painted():
+    """As FitStarted hands it over: nobody looked on since, so no later moment has been shown."""
+    gaussians, views = two_coloured_wall()
+    stage = Stage(ViewerScene.from_views(gaussians, views), None)
+    for name, value in list(gaussians.named_parameters()):
+        setattr(gaussians, name, torch.nn.Parameter(value.detach()[::3]))
+    painted = stage.paint("Colour", stage.shown, eye(), len(stage.shown.splats))
+    assert len(painted.rgb) == len(stage.shown.splats) == 3 * len(gaussians)
+
+
+def test_an_eye_stands_where_a_photo_was_taken_if_it_looks_there(stage: Stage):
+    place = stage.standpoints[1]
+    assert stage.photo_at(place.position, place.look_at) == 1
+    assert stage.photo_at(place.position, place.position + 3 * (place.look_at - place.position)) == 1
+    assert stage.photo_at(place.position, 2 * place.position - place.look_at) is None
+    assert stage.photo_at(place.position + 0.1, place.look_at + 0.1) is None
+    assert stage.photo_at(place.position, place.position) is None
 
 
 def test_the_server_draws_the_photo_from_its_place(stage: Stage):
@@ -102,7 +125,7 @@ def test_a_mode_is_drawn_alike_by_engine_and_by_splats(stage: Stage, mode: str):
     camera = stage.scene.cameras.select([0])
     rendering, legend = stage.draw(mode, stage.shown, camera, near=0.01)
     splats = stage.shown.splats.first(500)
-    painted = stage.paint(mode, stage.shown, camera, splats)
+    painted = stage.paint(mode, stage.shown, camera, len(splats))
     assert painted.rgb.shape == (500, 3)
     assert legend == painted.legend
     middle = int(

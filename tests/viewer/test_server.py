@@ -85,6 +85,7 @@ def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkey
     half = gaussians.select(torch.arange(len(gaussians)) % 2 == 0)
     everything, now, onlookers = shown(viewer), 1000.0, {}
     monkeypatch.setattr(server.time, "monotonic", lambda: now)
+    monkeypatch.setattr(viewer._renewer, "ask", lambda who, job, delay=0.0: job())
     monkeypatch.setattr(viewer._server, "get_clients", lambda: onlookers)
 
     viewer.update(half, step=500)
@@ -103,10 +104,31 @@ def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkey
     viewer.update(gaussians, step=900)
     assert shown(viewer) == everything
 
-    viewer._cost = 3.0
-    now += 29
-    viewer.update(half, step=5000)
-    assert shown(viewer) == everything, "it would take more than a tenth of the time"
+
+def test_the_fit_goes_on_while_another_thread_shows_a_moment_of_it(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+):
+    """Of what it changes meanwhile nothing is seen; no later moment is copied before that one is shown."""
+    gaussians, _ = two_coloured_wall()
+    jobs = []
+    monkeypatch.setattr(viewer._server, "get_clients", lambda: {0: object()})
+    monkeypatch.setattr(viewer._renewer, "ask", lambda who, job, delay=0.0: jobs.append(job))
+    monkeypatch.setattr(server, "UPDATE_SECONDS", 0.0)
+    before = viewer._stage.shown
+    viewer.update(gaussians, step=500)
+    viewer.update(gaussians, step=1000)
+    assert len(jobs) == 1 and viewer._stage.shown is before
+    at_that_moment = gaussians.means.detach().clone()
+    with torch.no_grad():
+        gaussians.means += 1
+    jobs.pop()()
+    torch.testing.assert_close(viewer._stage.shown.gaussians.means.detach(), at_that_moment)
+
+    viewer.update(gaussians, step=1500)
+    viewer.show(gaussians, step=1501)
+    last = viewer._stage.shown
+    jobs.pop()()
+    assert viewer._stage.shown is last, "an older moment came after a newer one"
 
 
 def test_an_empty_scene_is_refused():
