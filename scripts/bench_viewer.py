@@ -6,7 +6,8 @@
 First: a scene of many Gaussians, one client on loopback: seconds until all of them have arrived, and bytes.
 Then: a fit of the bundled photos with the viewer, alone, with all clients moving, and alone again, so that
 what else the machine does cancels; the memory of the server while they move. Clients are a process of their
-own, on the same machine: its cores are shared with the fit, as they would be with a browser.
+own, on the same machine: its cores are shared with the fit, as they would be with a browser. Ends with 1 if
+a client, a thread of the server or a callback failed.
 """
 
 import json
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import torch
 import tyro
+from failures import Failures
 
 from recon import datasets
 from recon.datasets import DataConfig
@@ -53,13 +55,17 @@ class Arguments:
     device: str = "auto"
 
 
-def main(arguments: Arguments) -> None:
-    first_picture(arguments.gaussians)
-    many_clients(arguments)
+def main(arguments: Arguments) -> int:
+    """The exit status."""
+    with Failures() as failures:
+        client_errors = first_picture(arguments.gaussians) + many_clients(arguments)
+    errors = client_errors + failures.lines
+    print(f"errors: {'; '.join(errors) or 'none'}")
+    return 1 if errors else 0
 
 
-def first_picture(count: int) -> None:
-    """One client, a scene of `count` Gaussians."""
+def first_picture(count: int) -> list[str]:
+    """One client, a scene of `count` Gaussians; what went wrong for it."""
     viewer = serve(ViewerScene.from_gaussians(random_gaussians(count)), port=0)
     try:
         splats = len(viewer._stage.shown.splats)
@@ -68,8 +74,9 @@ def first_picture(count: int) -> None:
         viewer.stop()
     print(
         f"{splats:,} Gaussians on loopback: there after {seen['first_picture']:.2f} s, "
-        f"{seen['first_bytes'] / splats:.1f} bytes each with all else ({seen['error'] or 'no error'})"
+        f"{seen['first_bytes'] / splats:.1f} bytes each with all else"
     )
+    return errors_of([seen])
 
 
 @dataclass
@@ -117,8 +124,8 @@ class Phases:
         self.rates[phase] = (self.steps - before) / (time.perf_counter() - begin)
 
 
-def many_clients(arguments: Arguments) -> None:
-    """The slowing of a fit, errors, and memory."""
+def many_clients(arguments: Arguments) -> list[str]:
+    """The slowing of a fit, and memory; what went wrong for the clients."""
     device = pick_device(arguments.device)
     engine = pick_engine("auto", device)
     views = datasets.load(DataConfig(arguments.run, layout="nerfstudio")).train
@@ -129,6 +136,8 @@ def many_clients(arguments: Arguments) -> None:
     fit_views(views.to(device), endless, engine, Stopwatch(device), phases)
     phases.live.close()
     report(phases)
+    missing = [] if "watched" in phases.rates else ["the clients did not all come"]
+    return errors_of(phases.clients) + missing
 
 
 def report(phases: Phases) -> None:
@@ -143,8 +152,12 @@ def report(phases: Phases) -> None:
         start, end = (sum(part) / len(part) for part in (phases.memory[:quarter], phases.memory[-quarter:]))
         print(f"memory: {start:.0f} MB in the first quarter of that time, {end:.0f} MB in the last")
     megabytes = sum(one["bytes"] for one in clients) / 1e6
-    errors = [one["error"] for one in clients if one["error"]]
-    print(f"{megabytes:.0f} MB sent to all; errors: {', '.join(errors) or 'none'}")
+    print(f"{megabytes:.0f} MB sent to all")
+
+
+def errors_of(clients: list[dict]) -> list[str]:
+    """What the clients could not do."""
+    return [f"a client: {one['error']}" for one in clients if one["error"]]
 
 
 def start_clients(url: str, clients: int, seconds: float, splats: int) -> subprocess.Popen[str]:
@@ -179,4 +192,4 @@ def resident_mb() -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    sys.exit(main(tyro.cli(Arguments, description=__doc__)))
