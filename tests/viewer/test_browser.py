@@ -2,8 +2,6 @@
 
 import dataclasses
 import io
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +14,7 @@ import pytest
 import torch
 import viser.transforms as tf
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from two_colours import HEIGHT, WIDTH, two_coloured_wall
 from viser import CameraHandle
 
@@ -33,9 +31,6 @@ from recon.viewer.panel_photos import frustum_size
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-ARGUMENTS += ("--disable-background-networking", "--disable-component-update", "--no-first-run")
 WINDOW = (1000, 640)
 PATIENCE_SECONDS = 30
 
@@ -78,18 +73,6 @@ def viewer() -> Iterator[Viewer]:
     )
     yield viewer
     viewer.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("RECON_REQUIRE_BROWSER") == "1":
-            pytest.fail("RECON_REQUIRE_BROWSER=1, but there is no Chromium; install it.")
-        pytest.skip("There is no Chromium here.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 import dataclasses
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 
 import pytest
 import viser
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from two_colours import two_coloured_wall
 
 from recon.rendering import pick_device, pick_engine
@@ -17,8 +15,6 @@ from recon.viewer import Viewer, ViewerScene, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 NAMES = (
     "<img src=x onerror=alert(1)>.png",
     "</script><script>alert(2)</script>.png",
@@ -34,18 +30,6 @@ fetched.then(t => { said.fetch = "read"; }, () => { said.fetch = "refused"; });
 fetch("http://HOST/", {mode: "no-cors"}).then(r => r.text()).then(t => { said.opaque = t; });
 window.said = said;
 </script>"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("RECON_REQUIRE_BROWSER") == "1":
-            pytest.fail("RECON_REQUIRE_BROWSER=1, but there is no Chromium; install it.")
-        pytest.skip("There is no Chromium here.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
