@@ -31,7 +31,7 @@ from recon.exporting.video import VideoConfig
 from recon.gaussians import Gaussians
 from recon.memory import check_memory, needed_bytes
 from recon.methods.priors.poses_types import PosesConfig
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import Scores, evaluate
 from recon.pipeline import Stopwatch, fit_views

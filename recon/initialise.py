@@ -12,7 +12,7 @@ from recon.backdrop import find_backdrop, without_backdrop
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, transform, unproject
 from recon.methods.priors.agreement import sees_same_surface
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Cameras, Views
 
 

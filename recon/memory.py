@@ -8,7 +8,7 @@ import torch
 
 from recon.errors import MachineError
 from recon.initialise import InitialiseConfig
-from recon.methods.priors.stereo import StereoConfig
+from recon.methods.priors.stereo_types import StereoConfig
 from recon.scene import Photos
 
 FLOAT = 4

@@ -24,7 +24,7 @@ from recon.gaussians import Gaussians
 from recon.initialise import initialise
 from recon.memory import check_memory, needed_bytes
 from recon.methods.priors.cache import cached_stereo, save_cameras
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.table import MethodConfig, make_recipe
 from recon.metrics import WHOLE_PICTURE, Distance, MetricsConfig, Scores, evaluate, mean_scores, quantise
 from recon.placing import place_cameras

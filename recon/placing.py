@@ -15,7 +15,7 @@ from recon.methods.priors.poses_frame import similarity_of_cameras
 from recon.methods.priors.poses_given import refine_given
 from recon.methods.priors.poses_localise import localise
 from recon.methods.priors.poses_types import PosesConfig
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering import Engine
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Scene, Views

@@ -15,7 +15,7 @@ from recon.densify import Optimisers, Strategy
 from recon.events import Step
 from recon.gaussians import Gaussians
 from recon.losses import photometric_loss
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.rendering import Engine, Rendering, render
 from recon.scene import Cameras, Views

@@ -32,7 +32,7 @@ from recon.methods.camera_refinement import CameraRefinementConfig, refine_by_ph
 from recon.methods.priors.cache import cached_stereo
 from recon.methods.priors.poses_accuracy import PoseAccuracy, pose_accuracy
 from recon.methods.priors.poses_frame import similarity_of_cameras
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.table import METHODS
 from recon.metrics import evaluate, mean_scores
 from recon.pipeline import Stopwatch, aligned_scores, fit_views

@@ -35,7 +35,8 @@ from recon.benchmark.depth_scores import (
 from recon.errors import ReconError
 from recon.geometry import sample
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
-from recon.methods.priors.stereo import StereoConfig, StereoPrior, compute_stereo
+from recon.methods.priors.stereo import compute_stereo
+from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.provenance import commit, machine
 from recon.rendering import pick_device
 from recon.run_folder import write_json

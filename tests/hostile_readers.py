@@ -25,7 +25,7 @@ from recon.exporting import read_ply, write_ply
 from recon.exporting.camera_path import CameraPath
 from recon.gaussians import Gaussians
 from recon.methods.priors.cache import load_cameras, load_stereo, save_cameras, save_stereo
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.run_folder import open_run
 from recon.scene import Cameras, Photos, Views
 from recon.viewer.run import load_scene

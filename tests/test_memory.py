@@ -13,7 +13,7 @@ from commands import QUICK, ROOT, assert_no_result, assert_refused, call_recon, 
 import recon.memory
 from recon.initialise import InitialiseConfig
 from recon.memory import check_memory, free_bytes, needed_bytes
-from recon.methods.priors.stereo import StereoConfig
+from recon.methods.priors.stereo_types import StereoConfig
 from recon.scene import Photos
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from synthetic import Truth
 from recon.coarse_to_fine import halved
 from recon.densify import Prune, PruneConfig
 from recon.initialise import InitialiseConfig, initialise
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.methods.table import METHODS
 from recon.rendering.cpu import rasterize_cpu

@@ -13,7 +13,7 @@ from torch import Tensor
 from recon.densify import Prune, PruneConfig
 from recon.gaussians import Gaussians
 from recon.initialise import InitialiseConfig, initialise
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.methods.shifted_camera import ShiftedCamera
 from recon.methods.table import METHODS, MethodConfig, make_recipe

@@ -15,7 +15,7 @@ from recon.exporting.frame import export_from_world, move_cameras, move_gaussian
 from recon.exporting.ply import finite, read_ply
 from recon.gaussians import Gaussians
 from recon.methods.priors.cache import load_trust
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Views
 

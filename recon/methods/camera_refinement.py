@@ -16,7 +16,7 @@ from recon.camera_offsets import CameraOffsets, OffsetRates
 from recon.coarse_to_fine import coarse_to_fine
 from recon.densify import Prune, PruneConfig
 from recon.initialise import InitialiseConfig, initialise
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering import Engine
 from recon.scene import Cameras, Views
 from recon.seeds import step_seed

@@ -17,7 +17,7 @@ from recon.coarse_to_fine import coarse_to_fine
 from recon.densify import remove_gaussians
 from recon.events import Step
 from recon.losses import photometric_loss
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.pseudo_views import random_pose_between
 from recon.methods.regulariser import Moment
 from recon.rendering import Engine

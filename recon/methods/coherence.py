@@ -19,7 +19,7 @@ from recon.gaussians import Gaussians
 from recon.geometry import inside, project, transform, unproject
 from recon.losses import masked_mean
 from recon.methods.homes import find_homes
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.scene import Views
 

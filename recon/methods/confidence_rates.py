@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recon.gaussians import Gaussians
 from recon.methods.homes import find_homes
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.regulariser import Moment, Regulariser
 from recon.scene import Views
 

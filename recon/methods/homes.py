@@ -7,7 +7,7 @@ from torch import Tensor
 from recon.geometry import project
 from recon.initialise import SAME_SURFACE
 from recon.methods.priors.agreement import sees_same_surface
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Views
 
 

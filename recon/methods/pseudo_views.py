@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recon.geometry import project, unproject
 from recon.methods.priors.agreement import nearest_sources
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Cameras, Views
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.gaussians import Gaussians
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering import Rendering
 from recon.scene import Views
 

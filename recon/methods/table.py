@@ -26,7 +26,7 @@ from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
 from recon.methods.opacity_noise import OpacityNoise, OpacityNoiseConfig
 from recon.methods.priors.agreement import baselines
 from recon.methods.priors.depth_range import DepthRangeConfig
-from recon.methods.priors.stereo import StereoConfig, StereoPrior
+from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.methods.pseudo_views import nearest_partners
 from recon.methods.regulariser import Regulariser
 from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig

@@ -24,7 +24,7 @@ from recon.exporting.tsdf import (
     without_gaps,
 )
 from recon.methods.priors.cache import save_stereo
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering.reference import rasterize_reference
 from recon.scene import Cameras
 

@@ -10,7 +10,7 @@ from recon.camera_offsets import OffsetRates, rotations
 from recon.geometry import rotation_angle
 from recon.methods.camera_refinement import CameraRefinementConfig, agreement, free_fit, refine_by_photos
 from recon.methods.priors.poses_accuracy import pose_accuracy
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering.cpu import rasterize_cpu
 from recon.scene import Views
 from recon.trainer import FitConfig

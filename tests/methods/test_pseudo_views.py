@@ -7,7 +7,7 @@ import torch
 from synthetic import STATIONS, Truth, as_views, photograph
 from torch import Tensor
 
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.pseudo_views import (
     nearest_depth,
     nearest_partners,

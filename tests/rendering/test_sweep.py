@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from recon.methods.priors import stereo
+from recon.methods.priors import plane_sweep
 from recon.methods.priors.aggregation import semi_global_aggregation
-from recon.methods.priors.stereo import UNSEEN_SCORE, StereoConfig, plane_homography, source_score
+from recon.methods.priors.plane_sweep import UNSEEN_SCORE, plane_homography, source_score
+from recon.methods.priors.stereo_types import StereoConfig
 from recon.rendering.core import runnable_builds
 from recon.scene import Cameras, Photos, Views
 
@@ -122,7 +123,7 @@ def test_single_precision_on_a_processor_goes_to_the_core(monkeypatch: pytest.Mo
     def refuse(*_):
         raise AssertionError("the torch code was asked")
 
-    monkeypatch.setattr(stereo, "warp_to_planes", refuse)
+    monkeypatch.setattr(plane_sweep, "warp_to_planes", refuse)
     views = two_views((9, 20), (12, 15))
     assert source_score(views, 0, 1, torch.ones(2), CONFIG).shape == (2, 9, 20)
     with pytest.raises(AssertionError, match="torch code"):

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 
 Kind = Literal["metric", "depth", "disparity"]
 """Depth in a unit of its own, depth but for a scale and a shift, inverse depth but for these."""

@@ -12,7 +12,8 @@ from recon.checkpoint import load_tensors, save_tensors
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.sensor import with_sensor_depth
-from recon.methods.priors.stereo import StereoConfig, StereoPrior, compute_stereo
+from recon.methods.priors.stereo import compute_stereo
+from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.scene import Cameras, Photos, Views
 
 PARTS = ("train", "test")

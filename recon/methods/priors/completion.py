@@ -30,37 +30,47 @@ RECEDE_STEPS = 8
 
 
 def complete_depths(
-    views: Views, depths: list[Float[Tensor, "_h _w"]], trusted: list[Bool[Tensor, "_h _w"]], tolerance: float
+    views: Views,
+    depths: list[Float[Tensor, "_h _w"]],
+    known: list[Bool[Tensor, "_h _w"]],
+    trusted: list[Bool[Tensor, "_h _w"]],
+    tolerance: float,
 ) -> list[Float[Tensor, "_h _w"]]:
-    """The depths with those that are not trusted replaced; `tolerance` (inverse depth) is what two views may
-    differ by. Without a trusted pixel they stay as they are."""
-    known = torch.cat([(1 / depth)[t] for depth, t in zip(depths, trusted, strict=True)])
-    if len(known) == 0:
+    """The depths with those that are not known replaced, and those that are not trusted moved back from where
+    they would hide one that is; `tolerance` (inverse depth) is what two views may differ by. `known` holds
+    `trusted`; without a trusted pixel all stay as they are."""
+    found = torch.cat([(1 / depth)[t] for depth, t in zip(depths, trusted, strict=True)])
+    if len(found) == 0:
         return depths
-    background = known.sort().values[int(BACKGROUND * len(known))]
+    background = found.sort().values[int(BACKGROUND * len(found))]
     completed = []
-    for depth, known_pixels, image in zip(depths, trusted, views.images, strict=True):
+    for depth, known_pixels, image in zip(depths, known, views.images, strict=True):
         grey = image.mean(-1)
-        flat = window_statistics(grey[None], FLAT_WINDOW).variance[0] < FLAT_CONTRAST**2
+        flat = flat_pixels(grey)
         completed.append(1 / complete_disparity(1 / depth, known_pixels, grey, flat, background))
     return [recede(views.cameras, i, completed, trusted, background, tolerance) for i in range(len(depths))]
 
 
+def flat_pixels(grey: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    """Where the picture has no texture at all."""
+    return window_statistics(grey[None], FLAT_WINDOW).variance[0] < FLAT_CONTRAST**2
+
+
 def complete_disparity(
     disparity: Float[Tensor, "h w"],
-    trusted: Bool[Tensor, "h w"],
+    known: Bool[Tensor, "h w"],
     grey: Float[Tensor, "h w"],
     flat: Bool[Tensor, "h w"],
     background: Float[Tensor, ""],
 ) -> Float[Tensor, "h w"]:
-    """`disparity` (inverse depth) where `trusted`; elsewhere the mean over trusted pixels that are near and
+    """`disparity` (inverse depth) where `known`; elsewhere the mean over known pixels that are near and
     of like brightness, and `background` where there are none."""
-    samples = torch.stack([disparity, torch.ones_like(disparity)]) * trusted
+    samples = torch.stack([disparity, torch.ones_like(disparity)]) * known
     total = torch.stack([background.expand_as(disparity), torch.ones_like(disparity)]) * COARSER ** len(CELLS)
     for level, cell in enumerate(CELLS):
         blurred = COARSER**level * bilateral_blur(samples, grey, cell)
         total = total + (blurred if cell <= FLAT_REACH else blurred * ~flat)
-    return torch.where(trusted, disparity, total[0] / total[1])
+    return torch.where(known, disparity, total[0] / total[1])
 
 
 def bilateral_blur(

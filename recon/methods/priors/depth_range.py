@@ -6,7 +6,9 @@ import torch
 
 from recon.errors import InputError
 from recon.methods.priors.agreement import SAME_PLACE, baselines
-from recon.methods.priors.stereo import StereoConfig, depth_maps, reduce_views, sweep_planes
+from recon.methods.priors.plane_sweep import depth_maps, sweep_planes
+from recon.methods.priors.stereo import reduce_views
+from recon.methods.priors.stereo_types import StereoConfig
 from recon.methods.priors.trust import trusted_pixels
 from recon.scene import Views
 

@@ -13,7 +13,7 @@ from recon.methods.priors.aligned import (
     apply,
     merged,
 )
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Views
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from recon.checkpoint import field_from_tensors, field_tensors
 from recon.coarse_to_fine import coarse_to_fine
 from recon.events import Step
 from recon.losses import weighted_photometric_loss
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.repair.config import RepairConfig
 from recon.methods.repair.rounds import Draw, Place, Repair, camera_of, repaired_pictures
 from recon.metrics import psnr

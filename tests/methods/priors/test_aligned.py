@@ -5,7 +5,7 @@ import torch
 from synthetic import Truth
 
 from recon.methods.priors.aligned import SingleDepth, align, fit_line, merged
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 
 
 def said(truth: Truth, index: int, kind: str, scale: float, shift: float) -> SingleDepth:

@@ -81,7 +81,7 @@ def test_depths_of_the_scene_come_back_where_a_hole_was_cut(truth: Truth):
     trusted = [torch.ones_like(c) for c in truth.co_visible]
     trusted[0][20:40, 20:40] = False
     scrambled = torch.where(trusted[0], truth.depths[0], 0.5)
-    completed = complete_depths(truth.views, [scrambled, *truth.depths[1:]], trusted, tolerance=0.01)
+    completed = complete_depths(truth.views, [scrambled, *truth.depths[1:]], trusted, trusted, tolerance=0.01)
     error = (completed[0] / truth.depths[0] - 1).abs()
     assert error[20:40, 20:40].median().item() < 0.1  # measured .077: the board's edge crosses the hole
     torch.testing.assert_close(completed[1], truth.depths[1])
@@ -89,7 +89,7 @@ def test_depths_of_the_scene_come_back_where_a_hole_was_cut(truth: Truth):
 
 def test_without_any_trusted_pixel_the_depths_stay(truth: Truth):
     nothing = [torch.zeros_like(c) for c in truth.co_visible]
-    assert complete_depths(truth.views, list(truth.depths), nothing, 0.01) == list(truth.depths)
+    assert complete_depths(truth.views, list(truth.depths), nothing, nothing, 0.01) == list(truth.depths)
 
 
 def test_flatness_is_judged_from_the_photo(truth: Truth):
@@ -101,8 +101,8 @@ def test_flatness_is_judged_from_the_photo(truth: Truth):
     white[:, 30:] = 1.0
     painted = replace(first, images=(white,))
     depths = [truth.depths[0]]
-    of_flat = complete_depths(painted, depths, trusted[:1], 0.01)[0][:, 80:]
-    of_textured = complete_depths(first, depths, trusted[:1], 0.01)[0][:, 80:]
+    of_flat = complete_depths(painted, depths, trusted[:1], trusted[:1], 0.01)[0][:, 80:]
+    of_textured = complete_depths(first, depths, trusted[:1], trusted[:1], 0.01)[0][:, 80:]
     farthest = truth.depths[0][:, :30].max()
     assert of_flat.mean().item() == pytest.approx(farthest.item(), rel=0.05)
     assert of_textured.mean().item() < 0.97 * farthest.item()

@@ -8,7 +8,7 @@ from synthetic import Truth, as_views, make_truth
 
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
-from recon.methods.priors.stereo import StereoConfig
+from recon.methods.priors.stereo_types import StereoConfig
 
 
 def find(truth: Truth) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from recon.methods.priors.learned.network import NetworkConfig, StereoNetwork, i
 from recon.methods.priors.learned.volume import best_mode
 from recon.methods.priors.learned.warping import sample_source, scaled_homography
 from recon.methods.priors.learned.weights import load_network, parameter_count, save_network
-from recon.methods.priors.stereo import plane_homography
+from recon.methods.priors.plane_sweep import plane_homography
 
 TINY = NetworkConfig(width=8, planes=16, steps=2)
 

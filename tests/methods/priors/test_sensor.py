@@ -12,7 +12,7 @@ from synthetic import Truth, make_truth
 
 from recon.initialise import InitialiseConfig, initialise
 from recon.methods.priors.sensor import with_sensor_depth
-from recon.methods.priors.stereo import StereoPrior
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Views
 
 

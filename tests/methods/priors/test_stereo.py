@@ -9,26 +9,20 @@ import torch.nn.functional as F
 from synthetic import FARTHEST, NEAREST, Truth, make_truth
 from torch import Tensor
 
-from recon.methods.priors import stereo as stereo_module
+from recon.methods.priors import plane_sweep
 from recon.methods.priors.agreement import agreements, nearest_sources, sees_same_surface
-from recon.methods.priors.stereo import (
-    UNSEEN_SCORE,
-    StereoConfig,
-    StereoPrior,
-    best_depth,
-    compute_stereo,
-    matching_score,
-    reduce_views,
-    sweep_planes,
-)
+from recon.methods.priors.plane_sweep import UNSEEN_SCORE, best_depth, matching_score, sweep_planes
+from recon.methods.priors.stereo import compute_stereo, reduce_views
+from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.scene import Photos, Scene, Views
 
 SEARCHED = (0.9 * NEAREST, 1.1 * FARTHEST)
+CLASSICAL = StereoConfig(prior="classical")
 
 
 @pytest.fixture(scope="module")
 def prior(truth: Truth) -> StereoPrior:
-    return compute_stereo(truth.views, SEARCHED, StereoConfig())
+    return compute_stereo(truth.views, SEARCHED, CLASSICAL)
 
 
 def relative_error(prior: StereoPrior, truth: Truth, index: int) -> Tensor:
@@ -71,7 +65,7 @@ def test_what_one_view_alone_sees_is_mostly_not_called_consistent(truth: Truth, 
 
 def test_two_photos_are_enough(truth: Truth):
     pair = truth.select(0, 1)
-    prior = compute_stereo(pair.views, SEARCHED, StereoConfig())
+    prior = compute_stereo(pair.views, SEARCHED, CLASSICAL)
     for index in range(2):
         assert relative_error(prior, pair, index)[prior.consistent[index]].median().item() < 0.009
 
@@ -83,7 +77,7 @@ def test_maps_have_the_sizes_of_their_photos_and_depth_is_positive(truth: Truth,
 
 
 def test_reduced_photos_give_maps_of_the_full_size(truth: Truth):
-    prior = compute_stereo(truth.views, SEARCHED, StereoConfig(max_size=72))
+    prior = compute_stereo(truth.views, SEARCHED, replace(CLASSICAL, max_size=72))
     for index, depth in enumerate(truth.depths):
         assert prior.depths[index].shape == prior.consistent[index].shape == depth.shape
         assert relative_error(prior, truth, index)[prior.consistent[index]].median().item() < 0.02
@@ -93,7 +87,7 @@ def test_scaling_the_world_scales_the_depth(truth: Truth, prior: StereoPrior):
     # A power of two, so that not even rounding differs.
     scaled = make_truth(unit=16.0)
     near, far = SEARCHED
-    large = compute_stereo(scaled.views, (16 * near, 16 * far), StereoConfig())
+    large = compute_stereo(scaled.views, (16 * near, 16 * far), CLASSICAL)
     for index in range(3):
         assert torch.equal(large.consistent[index], prior.consistent[index])
         torch.testing.assert_close(large.depths[index], 16 * prior.depths[index], rtol=1e-3, atol=0)
@@ -101,7 +95,7 @@ def test_scaling_the_world_scales_the_depth(truth: Truth, prior: StereoPrior):
 
 
 def test_the_far_end_may_be_infinite(truth: Truth):
-    prior = compute_stereo(truth.views, (0.9 * NEAREST, float("inf")), StereoConfig())
+    prior = compute_stereo(truth.views, (0.9 * NEAREST, float("inf")), CLASSICAL)
     for index in range(3):
         assert prior.depths[index].isfinite().all()
         assert relative_error(prior, truth, index)[prior.consistent[index]].median().item() < 0.02
@@ -109,7 +103,7 @@ def test_the_far_end_may_be_infinite(truth: Truth):
 
 def test_the_watcher_hears_of_every_view_once(truth: Truth):
     heard: list[int] = []
-    compute_stereo(truth.views, SEARCHED, StereoConfig(max_planes=8), heard.append)
+    compute_stereo(truth.views, SEARCHED, replace(CLASSICAL, max_planes=8), heard.append)
     assert heard == [0, 1, 2]
 
 
@@ -121,7 +115,7 @@ def test_the_unit_of_the_scene_is_the_median_of_what_is_consistent():
 
 
 def test_no_function_of_the_prior_takes_a_scene():
-    for _, function in inspect.getmembers(stereo_module, inspect.isfunction):
+    for _, function in inspect.getmembers(plane_sweep, inspect.isfunction):
         for parameter in inspect.signature(function).parameters.values():
             assert parameter.annotation not in (Scene, Photos), function.__name__
     # What `compute_stereo` gets is therefore what it uses: views, and no way to others.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recon.methods.priors.agreement import nearest_sources
 from recon.methods.priors.learned.network import MULTIPLE, StereoNetwork, inverse_depth
-from recon.methods.priors.stereo import plane_homography
+from recon.methods.priors.plane_sweep import plane_homography
 from recon.methods.priors.trust import DepthMap
 from recon.scene import Views
 

@@ -1,0 +1,121 @@
+"""The sweep led by proposals: they decide where matches are silent, and give way where they are clear."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from synthetic import FARTHEST, NEAREST, Truth
+from torch import Tensor
+
+from recon.errors import InputError
+from recon.methods.priors import stereo
+from recon.methods.priors.proposals import ProposalConfig, favour, kept_proposals
+from recon.methods.priors.stereo import compute_stereo
+from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
+from recon.methods.priors.trust import DepthMap
+
+SEARCHED = (0.9 * NEAREST, 1.1 * FARTHEST)
+AUTO = StereoConfig(prior="auto")
+PLANES = torch.linspace(0.1, 1.0, 10)
+
+
+def proposal(depth: Tensor, confidence: float) -> DepthMap:
+    sure = torch.full_like(depth, confidence)
+    return DepthMap(depth, sure, sure)
+
+
+def test_a_bonus_of_weight_times_confidence_stands_around_the_proposed_plane():
+    config = ProposalConfig(weight=0.5, reach=4)
+    score = favour(torch.zeros(10, 1, 1), proposal(torch.full((1, 1), 1 / 0.5), 0.8), PLANES, config)[:, 0, 0]
+    expected = [0.0, 0.185, 0.38, 0.39, 0.4, 0.39, 0.38, 0.185, 0.0, 0.0]  # the plane of 0.5 is the fifth
+    assert score.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("inverse_depth", [0.02, 1.2])
+def test_proposals_beyond_the_searched_planes_do_not_wrap(inverse_depth: float):
+    told = proposal(torch.full((1, 1), 1 / inverse_depth), 1.0)
+    score = favour(torch.zeros(10, 1, 1), told, PLANES, ProposalConfig(weight=1.0, reach=3))[:, 0, 0]
+    near_end, far_end = (score[:3], score[-3:]) if inverse_depth < 0.5 else (score[-3:], score[:3])
+    assert near_end.max() > 0 and far_end.max() == 0
+
+
+def test_what_is_trusted_stays_and_a_flat_patch_takes_sure_proposals_alone():
+    depths = [torch.full((1, 5), 2.0)]
+    trusted = [torch.tensor([[True, False, False, False, False]])]
+    flat = [torch.tensor([[False, False, True, True, False]])]
+    sure = torch.tensor([[0.9, 0.1, 0.5, 0.7, 0.0]])
+    told = [DepthMap(torch.full((1, 5), 3.0), sure, sure)]
+    maps = [DepthMap(depths[0], sure, sure)]
+    kept, known = kept_proposals(maps, trusted, told, flat, ProposalConfig(flat_confidence=0.6))
+    assert kept[0].tolist() == [[2, 3, 3, 3, 3]]
+    assert known[0].tolist() == [[True, True, False, True, False]]
+
+
+@pytest.fixture
+def say(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
+    """Makes the network say the true depth times a factor, with a confidence."""
+
+    def install(factor: float, confidence: float) -> None:
+        maps = [proposal(factor * depth, confidence) for depth in truth.depths]
+        monkeypatch.setattr(stereo, "proposed_depths", lambda *_: maps)
+
+    return install
+
+
+def error(prior: StereoPrior, truth: Truth, where: list[Tensor]) -> float:
+    errors = [(a / b - 1).abs()[w] for a, b, w in zip(prior.depths, truth.depths, where, strict=True)]
+    return float(torch.cat(errors).median())
+
+
+def test_a_blank_scene_takes_the_depth_that_is_proposed(truth: Truth, say: Callable[[float, float], None]):
+    blank = replace(truth.views, images=tuple(torch.full_like(image, 0.5) for image in truth.views.images))
+    everywhere = [torch.ones_like(depth, dtype=torch.bool) for depth in truth.depths]
+    say(1.0, 0.9)
+    led = compute_stereo(blank, SEARCHED, AUTO)
+    alone = compute_stereo(blank, SEARCHED, replace(AUTO, prior="classical"))
+    assert error(led, truth, everywhere) < 0.02 < 0.1 < error(alone, truth, everywhere)
+    seen = torch.cat([c[s] for c, s in zip(led.consistent, truth.co_visible, strict=True)])
+    assert seen.float().mean() > 0.9  # the views confirm one another
+
+
+def test_clear_matches_overrule_wrong_proposals(truth: Truth, say: Callable[[float, float], None]):
+    say(1.6, 0.9)
+    prior = compute_stereo(truth.views, SEARCHED, AUTO)
+    trusted = [c & s for c, s in zip(prior.consistent, truth.co_visible, strict=True)]
+    assert error(prior, truth, trusted) < 0.009
+    assert torch.cat([t[s] for t, s in zip(trusted, truth.co_visible, strict=True)]).float().mean() > 0.7
+
+
+def test_the_network_that_comes_with_the_package_knows_a_simple_scene(truth: Truth):
+    learned = compute_stereo(truth.views, SEARCHED, replace(AUTO, prior="learned"))
+    assert error(learned, truth, list(truth.co_visible)) < 0.05  # photos of 96 x 72: measured .02
+    led = compute_stereo(truth.views, SEARCHED, AUTO)
+    assert error(led, truth, [c & s for c, s in zip(led.consistent, truth.co_visible, strict=True)]) < 0.011
+
+
+def test_too_little_memory_halves_the_photos_and_says_so(
+    truth: Truth, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    asked: list[int] = []
+
+    def learned(views, *_: object) -> list[DepthMap]:
+        asked.append(max(max(size) for size in views.sizes))
+        if asked[-1] > 60:
+            raise torch.OutOfMemoryError("no memory")
+        return [proposal(torch.ones(size[::-1]), 0.5) for size in views.sizes]
+
+    monkeypatch.setattr(stereo, "learned_depth_maps", learned)
+    monkeypatch.setattr(stereo, "SMALLEST", 50)
+    maps = stereo.proposed_depths(truth.views, SEARCHED, AUTO)
+    assert asked == [104, 52] and "52 pixels" in caplog.text
+    assert [m.depth.shape for m in maps] == [d.shape for d in truth.depths]
+    monkeypatch.setattr(stereo, "SMALLEST", 60)
+    with pytest.raises(torch.OutOfMemoryError):
+        stereo.proposed_depths(truth.views, SEARCHED, AUTO)
+
+
+def test_weights_that_are_none_are_refused(truth: Truth, tmp_path: Path):
+    with pytest.raises(InputError, match=r"none\.safetensors is not there"):
+        compute_stereo(truth.views, SEARCHED, replace(AUTO, weights=tmp_path / "none.safetensors"))
