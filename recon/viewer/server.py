@@ -41,6 +41,8 @@ EDIT_SECONDS = 0.15
 """A slider that was not moved for so long is where it is to be."""
 MAX_UPDATE_SHARE = 0.1
 """nor so often that renewing them, or drawing for the browsers, takes more than this share of the time."""
+FULL_PACE_WINDOWS = 4
+"""More windows than this get live Gaussians more rarely: each is sent all of them, and colours of its own."""
 
 
 class Viewer:
@@ -117,8 +119,10 @@ class Viewer:
     def update(self, gaussians: Gaussians, step: int) -> None:
         """Show the Gaussians of a running fit soon, if the last ones are old enough and somebody looks on.
         The fit goes on at once: another thread shows a copy, when its share of the time allows."""
-        old = time.monotonic() - self._shown_at >= UPDATE_SECONDS and step - self._shown_step >= UPDATE_STEPS
-        if old and self._pending is None and self._server.get_clients():
+        windows = len(self._server.get_clients())
+        age, pace = time.monotonic() - self._shown_at, max(1.0, windows / FULL_PACE_WINDOWS)
+        old = age >= pace * UPDATE_SECONDS and step - self._shown_step >= UPDATE_STEPS
+        if windows and old and self._pending is None:
             self._pending = gaussians.snapshot()
             self._shown_at, self._shown_step = time.monotonic(), step
             self._renewer.ask("scene", self._show_pending)

@@ -104,6 +104,14 @@ def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkey
     viewer.update(gaussians, step=900)
     assert shown(viewer) == everything
 
+    onlookers.update((number, object()) for number in range(3 * server.FULL_PACE_WINDOWS))
+    now += 2.9 * server.UPDATE_SECONDS
+    viewer.update(half, step=5000)
+    assert shown(viewer) == everything, "too soon for so many windows"
+    now += 0.2 * server.UPDATE_SECONDS
+    viewer.update(half, step=5000)
+    assert shown(viewer) == everything // 2
+
 
 def test_the_fit_goes_on_while_another_thread_shows_a_moment_of_it(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
