@@ -125,7 +125,7 @@ def splits(name: str, options: Options) -> dict[str, Scene]:
             for i in inner
         }
     else:
-        scene = development_scenes.load(name, options.data, views)
+        scene = development_scenes.load(name, options.data, views or None)
         folds = {"test": (scene.train, scene.test)}
     mask = development_scenes.with_object_masks
     return {fold: Scene(fitted, mask(name, options.data, held)) for fold, (fitted, held) in folds.items()}

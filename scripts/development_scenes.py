@@ -24,7 +24,7 @@ class Development:
     """One scene: how many views are fitted, and how it is read."""
 
     views: int
-    """Train views if no other number is asked for."""
+    """Train views if no other number is asked for; 0 for all train photos."""
     read: Callable[[Path, int | None, int], Scene]
     """(folder of all data, train views or None for every photo, longest side in pixels) -> its photos."""
 
@@ -39,8 +39,12 @@ def load(name: str, data: Path, views: int | None, max_size: int = 512) -> Scene
 
 def find(name: str) -> Development:
     """The scene of that name. Raises InputError: there is none."""
+    if name.startswith(ROOMS):
+        return Development(0, _room(name))
     if name not in SCENES:
-        raise InputError(f"There is no development scene {name}; choose one of {', '.join(SCENES)}.")
+        raise InputError(
+            f"There is no development scene {name}; choose one of {', '.join(SCENES)}, or {ROOMS}NAME."
+        )
     return SCENES[name]
 
 
@@ -87,6 +91,16 @@ def _posed(folder: str, test_every: int) -> Callable[[Path, int | None, int], Sc
     return read
 
 
+def _room(folder: str) -> Callable[[Path, int | None, int], Scene]:
+    """A scene that scripts/make_rooms.py wrote, every other photo held out. It is there to measure on: no
+    setting is chosen by it."""
+
+    def read(data: Path, views: int | None, max_size: int) -> Scene:
+        return datasets.load(DataConfig(data / folder, max_size=max_size, views=views or None, test_every=2))
+
+    return read
+
+
 def _yard(data: Path, views: int | None, max_size: int) -> Scene:
     """The bundled photos; six to fit, three held out, whatever `data` is."""
     folder = Path(__file__).parents[1] / "examples" / "photos"
@@ -107,6 +121,8 @@ def _yard(data: Path, views: int | None, max_size: int) -> Scene:
     config = DataConfig(folder, max_size=max_size)
     return Scene(*(read_views(part, [shot.path.name for shot in part], config) for part in (train, test)))
 
+
+ROOMS = "rooms/"
 
 SCENES = {
     "yard": Development(6, _yard),
