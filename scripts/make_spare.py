@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import spare_scene
-from make_sample import develop
 from PIL import Image
+from sample_camera import develop, look_at
 
 Array = np.ndarray
 
@@ -50,13 +50,7 @@ def world_from_camera(view: int) -> Array:
     centre = LOOK_AT + distance * np.array(
         [np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)]
     )
-    forward = (LOOK_AT - centre) / distance
-    right = np.cross(forward, [0, 0, 1])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], 1)
-    pose[:3, 3] = centre
-    return pose
+    return look_at(centre, LOOK_AT)
 
 
 def projection(view: int) -> Array:

@@ -106,15 +106,15 @@ def smooth(profile: list[tuple[float, float]], steps: int = 60) -> list[tuple[fl
     return [(float(r), float(z)) for r, z in fine]
 
 
-def tube(path: Array, radius: float, sides: int = 10) -> Mesh:
-    """A rod of `radius` along the (p, 3) path, thinner towards its end."""
+def tube(path: Array, radius: float, sides: int = 10, end: float = 0.7) -> Mesh:
+    """A rod of `radius` along the (p, 3) path, thinner by the factor `end` towards its end."""
     ahead = np.gradient(path, axis=0)
     ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
     aside = np.cross(ahead, np.where(np.abs(ahead[:, 2:]) > 0.9, [[1.0, 0, 0]], [[0, 0, 1.0]]))
     aside /= np.linalg.norm(aside, axis=1, keepdims=True)
     third = np.cross(ahead, aside)
     angle = np.linspace(0, 2 * np.pi, sides)[None, :, None]
-    width = radius * np.linspace(1, 0.7, len(path))[:, None, None]
+    width = radius * np.linspace(1, end, len(path))[:, None, None]
     return grid(path[:, None] + width * (np.cos(angle) * aside[:, None] + np.sin(angle) * third[:, None]))
 
 

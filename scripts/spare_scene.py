@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sample_shapes as shapes
 import sample_textures as textures
-from sample_scene import Place
+from sample_place import Place
 from sample_shapes import turn
 
 Array = np.ndarray
