@@ -1,0 +1,1 @@
+"""Scenes that priors are measured on and no network is trained on: rooms, tables, yards."""
