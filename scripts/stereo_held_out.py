@@ -1,10 +1,10 @@
 """How right a stereo network is on worlds that are never trained on: easy cameras, two sources, no noise."""
 
 import torch
-from jaxtyping import Float
 from stereo_losses import masked_mean
 from stereo_samples import Sample, draw_sample
 from torch import Tensor
+from weak_texture import weak_texture
 from worlds.ring import Ring
 
 from recon.methods.priors.learned.depth import confidence_from_scale
@@ -12,9 +12,6 @@ from recon.methods.priors.learned.features import Features
 from recon.methods.priors.learned.network import StereoNetwork, StereoOutput, inverse_depth
 
 SOURCES = 2
-WEAK_CONTRAST = 4 / 255
-"""Standard deviation of the grey values around a pixel, below which its texture is weak."""
-WEAK_WINDOW = 9
 
 
 def run_network(network: StereoNetwork, sample: Sample) -> StereoOutput:
@@ -59,12 +56,3 @@ def _scores(output: StereoOutput, sample: Sample) -> dict[str, Tensor]:
         "confidence": masked_mean(sure, counts),
         "inliers_2": masked_mean((error < 0.02).float(), counts),
     }
-
-
-def weak_texture(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """1 where the surroundings are nearly of one grey."""
-    grey = image.mean(dim=1, keepdim=True)
-    window = (WEAK_WINDOW, 1, WEAK_WINDOW // 2)
-    mean = torch.nn.functional.avg_pool2d(grey, *window, count_include_pad=False)
-    square = torch.nn.functional.avg_pool2d(grey * grey, *window, count_include_pad=False)
-    return ((square - mean * mean).clamp_min(0).sqrt() < WEAK_CONTRAST).float()

@@ -48,21 +48,20 @@ def true_depths(name: str, train: Views, data: Path, cache: Path) -> list[TrueDe
 
     Raises InputError: the maps of the bundled photos were not rendered."""
     if name == "yard":
-        return [rendered(cache / "yard", view, train) for view in range(len(train))]
+        folder = cache / "yard"
+        remedy = f"python scripts/make_sample.py --depth-only --only yard --depth {folder}"
+        return [rendered(folder, view, train, remedy) for view in range(len(train))]
     points = _cached_points(name, data, cache / f"{name}.safetensors")
     return [projected(points, view, train) for view in range(len(train))]
 
 
-def rendered(folder: Path, view: int, train: Views) -> TrueDepth:
+def rendered(folder: Path, view: int, train: Views, remedy: str) -> TrueDepth:
     """The map of a view, which may be of another size than its photo; 0 where it knows nothing.
 
-    Raises InputError: the map is not there."""
+    Raises InputError: the map is not there; `remedy` is the command that writes it."""
     path = folder / f"{Path(train.names[view]).stem}.npz"
     if not path.exists():
-        raise InputError(
-            f"{path} does not exist; write it with "
-            f"`python scripts/make_sample.py --depth-only --only yard --depth {folder}`."
-        )
+        raise InputError(f"{path} does not exist; write it with `{remedy}`.")
     depth = torch.from_numpy(np.load(path)["depth"])
     height, width = depth.shape
     hit = depth > 0

@@ -17,6 +17,7 @@ from stereo_gradients import Gradients  # noqa: E402
 from stereo_losses import edge_loss, log_error, masked_mean, plane_loss, stereo_losses  # noqa: E402
 from stereo_samples import draw_sample, range_around  # noqa: E402
 from stereo_state import load_state, new_state  # noqa: E402
+from weak_texture import weak_texture  # noqa: E402
 
 from recon.errors import InputError, MachineError  # noqa: E402
 from recon.methods.priors.learned.network import NetworkConfig, inverse_depth  # noqa: E402
@@ -212,5 +213,5 @@ def test_the_position_is_a_share_of_the_inverse_range():
 def test_weak_texture_is_where_the_surroundings_are_of_one_grey():
     image = torch.zeros(1, 3, 32, 64)
     image[..., 32:] = torch.rand(1, 1, 32, 32)
-    weak = stereo_held_out.weak_texture(image)[0, 0]
+    weak = weak_texture(image)[0, 0]
     assert weak[:, :27].min() == 1 and weak[:, 37:].max() == 0

@@ -61,3 +61,25 @@ def depth_scores(errors: Float[Tensor, " m"], kept: Bool[Tensor, " m"]) -> Depth
         precision=tuple(count / len(chosen) for count in right) if some else None,
         completeness=tuple(count / len(errors) for count in right),
     )
+
+
+def coverage_at_precision(
+    errors: Float[Tensor, " m"],
+    confidence: Float[Tensor, " m"],
+    trusted: Bool[Tensor, " m"],
+    precision: float,
+    tolerance: float,
+) -> float:
+    """The largest share of the samples that can be kept, surest first, with at least `precision` of them
+    within `tolerance`. Trusted samples are surer than all others; among either, confidence decides. Samples
+    that are equally sure are kept together or not at all, so that their order does not count."""
+    # argsort is stable: the second sort keeps the first one's order among equals.
+    order = confidence.argsort(descending=True, stable=True)
+    order = order[trusted[order].int().argsort(descending=True, stable=True)]
+    right = (errors[order] <= tolerance).double().cumsum(0)
+    count = torch.arange(1, len(order) + 1, device=right.device)
+    sureness = torch.stack([trusted[order].to(confidence), confidence[order]])
+    ends = torch.ones_like(trusted)
+    ends[:-1] = (sureness[:, 1:] != sureness[:, :-1]).any(dim=0)
+    enough = count[ends & (right >= precision * count)]
+    return float(enough.max()) / len(order) if len(enough) else 0.0

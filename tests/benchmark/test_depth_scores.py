@@ -8,7 +8,12 @@ import pytest
 import torch
 from synthetic import Truth
 
-from recon.benchmark.depth_scores import depth_scores, most_confident, relative_errors
+from recon.benchmark.depth_scores import (
+    coverage_at_precision,
+    depth_scores,
+    most_confident,
+    relative_errors,
+)
 from recon.errors import InputError
 from recon.geometry import pixel_centres, unproject
 from recon.scene import Views
@@ -67,6 +72,32 @@ def test_nothing_kept_has_no_precision_and_no_sample_is_an_error():
         depth_scores(torch.empty(0), torch.empty(0, dtype=torch.bool))
 
 
+NOBODY = torch.zeros(5, dtype=torch.bool)
+
+
+def test_coverage_is_that_of_the_longest_run_of_sure_samples_that_is_precise_enough():
+    errors = torch.tensor([0.0, 0.5, 0.01, 0.01, 0.9])
+    confidence = torch.tensor([0.9, 0.5, 0.8, 0.3, 0.1])
+    # Surest first: right, right, wrong, right, wrong.
+    for precision, expected in ((1.0, 2 / 5), (0.7, 4 / 5), (0.6, 1.0)):
+        assert coverage_at_precision(errors, confidence, NOBODY, precision, 0.02) == expected
+    assert coverage_at_precision(errors, -confidence, NOBODY, 0.9, 0.02) == 0.0
+
+
+def test_trusted_samples_are_surer_than_all_others():
+    errors, confidence = torch.tensor([0.5, 0.0, 0.0, 0.5, 0.5]), torch.tensor([0.9, 0.1, 0.2, 0.8, 0.7])
+    trusted = torch.tensor([False, True, True, False, False])
+    assert coverage_at_precision(errors, confidence, trusted, 0.9, 0.02) == 2 / 5
+    assert coverage_at_precision(errors, confidence, NOBODY, 0.9, 0.02) == 0.0
+
+
+def test_the_order_of_equally_sure_samples_does_not_change_coverage():
+    errors = torch.tensor([0.0, 0.0, 0.0, 0.5, 0.5])
+    for order in (errors, errors.flip(0)):
+        assert coverage_at_precision(order, torch.ones(5), NOBODY, 0.9, 0.02) == 0.0
+        assert coverage_at_precision(order, torch.ones(5), NOBODY, 0.6, 0.02) == 1.0
+
+
 def pixels_of(truth: Truth) -> list[true_depth.TrueDepth]:
     return [
         true_depth.TrueDepth(pixel_centres(*depth.shape, like=depth).reshape(-1, 2), depth.flatten())
@@ -118,9 +149,9 @@ def test_a_rendered_map_of_another_size_keeps_its_places_in_the_picture(tmp_path
     ramp = np.linspace(1, 2, 2 * width, dtype=np.float32)[None].repeat(2 * height, 0)
     ramp[0] = 0  # nothing was hit there
     np.savez(tmp_path / "0.npz", depth=ramp)
-    found = true_depth.rendered(tmp_path, 0, views)
+    found = true_depth.rendered(tmp_path, 0, views, "make it")
     assert len(found.depth) == 2 * width * (2 * height - 1)
     assert found.uv[0].tolist() == [0.25, 0.75]
     assert found.uv[-1].tolist() == [width - 0.25, height - 0.25]
-    with pytest.raises(InputError, match="make_sample.py"):
-        true_depth.rendered(tmp_path, 1, views)
+    with pytest.raises(InputError, match="make it"):
+        true_depth.rendered(tmp_path, 1, views, "make it")

@@ -1,0 +1,63 @@
+"""The stereo priors that can be measured side by side, by name, each as one kind of estimate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from recon.errors import InputError
+from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
+from recon.methods.priors.learned.depth import learned_depth_maps
+from recon.methods.priors.learned.weights import load_network
+from recon.methods.priors.stereo import StereoConfig, compute_stereo
+from recon.scene import Views
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a prior says of one view."""
+
+    depth: Float[Tensor, "h w"]
+    """z-depth, world units."""
+    confidence: Float[Tensor, "h w"]
+    """Grows with how sure it is; its unit is the prior's own."""
+    trusted: Bool[Tensor, "h w"]
+    """Surer than all that is not; nowhere for a prior that compares no views."""
+
+
+Prior = Callable[[Views, tuple[float, float]], list[Estimate]]
+"""Views and the depths that are searched -> what it says of each view."""
+
+
+def depth_range(views: Views) -> tuple[float, float]:
+    """The depths that every prior searches."""
+    return find_depth_range(views, StereoConfig(), DepthRangeConfig())
+
+
+def classical(views: Views, searched: tuple[float, float]) -> list[Estimate]:
+    """The plane sweep: trusted where two views agree, completed elsewhere."""
+    prior = compute_stereo(views, searched, StereoConfig())
+    return [Estimate(*maps) for maps in zip(prior.depths, prior.confidences, prior.consistent, strict=True)]
+
+
+def learned(weights: Path, views: Views, searched: tuple[float, float]) -> list[Estimate]:
+    """The network's own depth and confidence, no two views compared."""
+    network = load_network(weights).to(views.cameras.Ks.device)
+    maps = learned_depth_maps(views, searched, network)
+    return [Estimate(m.depth, m.confidence, torch.zeros_like(m.depth, dtype=torch.bool)) for m in maps]
+
+
+def named(names: tuple[str, ...], weights: Path | None) -> dict[str, Prior]:
+    """The priors of those names. Raises InputError: no such prior, or the network without its weights."""
+    known: dict[str, Prior] = {"classical": classical}
+    if weights is not None:
+        known["learned"] = partial(learned, weights)
+    for name in names:
+        if name not in known:
+            hint = " (learned needs --weights)" if name == "learned" else ""
+            raise InputError(f"There is no prior {name}{hint}; choose from {', '.join(known)}.")
+    return {name: known[name] for name in names}
