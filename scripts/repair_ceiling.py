@@ -13,7 +13,8 @@ repair, at the cameras that the package chooses or @ given ones:
                     that are neither fitted nor tested    whole@others    the ceiling of filling in, too
 
 Options of a method, as `recon train` has them, change all variants. A fit is never taken back here: the table
-says what the photos lost. Supported is a test pixel whose surface, in the fit without repair, a photo sees.
+says what the photos lost. Supported is a test pixel whose surface, in the fit without repair, a photo sees
+within the tolerance of recon.support.
 What is measured already is not measured again.
 """
 
@@ -191,7 +192,7 @@ class Measuring:
                 continue
             state, seconds = self.fit(name)
             look = look_from(state, self.engine, self.config.fit, near_plane(self.stereo))
-            supported = supported or supported_pixels(self.known, look, self.config.repairing.blend)
+            supported = supported or supported_pixels(self.known, look)
             test = self.known.test
             pictures = [drawn(look, test.cameras, index) for index in range(len(test))]
             result = {

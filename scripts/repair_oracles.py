@@ -6,11 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recon.methods.repair.blend import BlendConfig, Repaired, blend, sees
+from recon.methods.repair.blend import BlendConfig, Repaired, blend
 from recon.methods.repair.loop import RepairedFit
 from recon.methods.repair.rounds import Draw, Repair, blend_repair
 from recon.methods.repair.warps import Warps, surface, warp_photos
 from recon.scene import Cameras, Views
+from recon.support import TOLERANCE
 
 
 class Known(NamedTuple):
@@ -46,13 +47,12 @@ def oracle(photos: Views, whole: bool, config: BlendConfig) -> Repair:
 
 
 @torch.no_grad()
-def supported_pixels(known: Known, look: Draw, config: BlendConfig) -> list[Tensor]:
+def supported_pixels(known: Known, look: Draw) -> list[Tensor]:
     """Pixels of the test views whose surface a train photo sees, (h, w) each."""
     train, test = known.train, known.test
     surfaces = [surface(look(train.cameras, index)) for index in range(len(train))]
-    return [
-        sees(
-            warp_photos(train, surfaces, test.cameras, index, surface(look(test.cameras, index))), config
-        ).any(0)
-        for index in range(len(test))
-    ]
+    supported = []
+    for index in range(len(test)):
+        warps = warp_photos(train, surfaces, test.cameras, index, surface(look(test.cameras, index)))
+        supported.append((warps.depth_error < TOLERANCE).any(0))
+    return supported

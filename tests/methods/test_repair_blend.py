@@ -63,7 +63,13 @@ def test_photos_that_agree_against_the_picture_prevail():
     repaired = blend(rgb, warps_of(0.3, 0.3), CONFIG)
     share = 2 / (2 + CONFIG.render_weight)
     torch.testing.assert_close(repaired.rgb, torch.full_like(rgb, 0.9 + share * (0.3 - 0.9)))
-    torch.testing.assert_close(repaired.confidence, torch.full(SHAPE, share))
+    assert (repaired.confidence == 1).all()
+
+
+def test_confidence_is_the_weight_of_the_photos():
+    warps = replace(warps_of(0.3), scale=torch.full((1, *SHAPE), 0.4))
+    confidence = blend(torch.full((*SHAPE, 3), 0.9), warps, CONFIG).confidence
+    torch.testing.assert_close(confidence, torch.full(SHAPE, 0.4))
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from recon.methods.repair.warps import Warps
 class BlendConfig:
     """Which photos count in a repaired pixel, and for how much."""
 
-    depth_tolerance: float = 0.02
+    depth_tolerance: float = 0.01
     """A photo sees the surface of a pixel if its own surface is no further than this share of the depth."""
-    angle: float = 15.0
+    angle: float = 5.0
     """Degrees between the two lines of sight at which a photo's weight has fallen to 1/e."""
-    render_weight: float = 0.25
-    """Weight of the drawn picture beside the photos'; a photo from the same place has 1."""
+    render_weight: float = 1.0
+    """Weight of the drawn picture beside the photos'; a photo from the same place has 1. With less, photos
+    that a slightly wrong depth has moved make the picture worse."""
     noise: float = 0.04
     """Largest difference of colour, as the mean of the channels, between a photo and a picture that shows
     the same: noise, exposure and what interpolation blurs."""
@@ -40,14 +41,14 @@ def blend(rgb: Float[Tensor, "h w 3"], warps: Warps, config: BlendConfig) -> Rep
     """Each pixel a convex combination of what was drawn and of the photos that see its surface.
 
     Pixels that two photos explain stay what they were: they need no repair. The confidence of the others is
-    the share of the photos in them."""
+    the weight of their photos, up to 1."""
     weights = photo_weights(warps, config)
     total = weights.sum(0)
     mixed = (config.render_weight * rgb + (weights[..., None] * warps.rgb).sum(0)) / (
         config.render_weight + total
     )[..., None]
     explained = explaining_photos(rgb, warps, config) >= 2
-    confidence = torch.where(explained, 1.0, total / (config.render_weight + total))
+    confidence = torch.where(explained, 1.0, total.clamp_max(1))
     # Untouched to the bit, not only nearly, where no photo has any weight.
     kept = explained | (total == 0)
     return Repaired(torch.where(kept[..., None], rgb, mixed), confidence)
