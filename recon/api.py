@@ -31,6 +31,7 @@ from recon.exporting.video import VideoConfig
 from recon.gaussians import Gaussians
 from recon.memory import check_memory, needed_bytes
 from recon.methods.priors.poses_types import PosesConfig
+from recon.methods.priors.single_view import NO_NETWORK, DepthConfig
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import Scores, evaluate
@@ -127,6 +128,7 @@ def fit(
     *,
     max_steps: int | None = None,
     seed: int | None = None,
+    depth: DepthConfig = NO_NETWORK,
     device: str = "auto",
     engine: str = "auto",
     watch: Watch = ignore,
@@ -134,9 +136,10 @@ def fit(
     """Gaussians fitted to the scene's train photos: stereo, first Gaussians, optimisation (Kerbl et al., 3D
     Gaussian Splatting, 2023, with the regularisers of the method).
 
-    `method` is a name of `recon methods` or its values, `METHODS[name][1]` with changes. The held-out photos
-    reach the result and nothing else. Equal inputs give equal results on the CPU. Ctrl-C, or a watcher that
-    sets `FitStarted.stop`, ends the fit after the step under way, and what is there is returned.
+    `method` is a name of `recon methods` or its values, `METHODS[name][1]` with changes; `depth` adds what a
+    network reads from each photo alone. The held-out photos reach the result and nothing else. Equal inputs
+    give equal results on the CPU. Ctrl-C, or a watcher that sets `FitStarted.stop`, ends the fit after the
+    step under way, and what is there is returned.
 
     Raises InputError for a scene without cameras or an unknown method, MachineError for a device that is
     not there or memory that will not do.
@@ -152,7 +155,7 @@ def fit(
     draws = pick_engine(engine, where)
     check_memory(needed_bytes(train, parts.stereo, parts.initialise), where)
     train, held_out = train.to(where), held_out.to(where)
-    fitted = fit_views(train, parts, draws, Stopwatch(where), watch)
+    fitted = fit_views(train, parts, draws, Stopwatch(where), watch, depth=depth)
     return Reconstruction(fitted.state.gaussians, train, held_out, fitted.stereo, fitted.finished, draws)
 
 

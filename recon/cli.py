@@ -25,6 +25,7 @@ from recon.exporting.video import VideoConfig
 from recon.files import DISK_FULL
 from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.poses_types import PosesConfig
+from recon.methods.priors.single_view import DepthConfig
 from recon.methods.table import METHODS, MethodConfig
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -55,6 +56,7 @@ class Train:
     data: Annotated[DataConfig, tyro.conf.arg(name="")]
     parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
     poses: PosesConfig = field(default_factory=PosesConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
     refinement: CameraRefinementConfig = field(default_factory=CameraRefinementConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     method: str = "recon"
@@ -83,8 +85,8 @@ class Train:
     def run(self) -> None:
         from recon.commands import train
 
-        config = TrainConfig(self.data, self.method, self.parts, self.poses, self.refinement, self.alignment)
-        train(self, config)
+        parts = (self.parts, self.poses, self.depth, self.refinement, self.alignment)
+        train(self, TrainConfig(self.data, self.method, *parts))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from recon.gaussians import Gaussians
 from recon.initialise import initialise
 from recon.memory import check_memory, needed_bytes
 from recon.methods.priors.cache import cached_stereo, save_cameras
+from recon.methods.priors.single_view import NO_NETWORK, DepthConfig
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.table import MethodConfig, make_recipe
 from recon.metrics import WHOLE_PICTURE, Distance, MetricsConfig, Scores, evaluate, mean_scores, quantise
@@ -120,7 +121,7 @@ def reconstruct(
         save_cameras(run.cameras, (scene.train, scene.test), (views, held_out))
     views, held_out = views.to(device), held_out.to(device)
     journal(ViewsPlaced(views, held_out))
-    fitted = fit_views(views, config.parts, engine, clock, journal, run)
+    fitted = fit_views(views, config.parts, engine, clock, journal, run, config.depth)
 
     with clock.stage("export"):
         write_ply(run.point_cloud, fitted.state.gaussians)
@@ -146,6 +147,7 @@ def fit_views(
     clock: Stopwatch,
     watch: Watch,
     run: RunFolder | None = None,
+    depth: DepthConfig = NO_NETWORK,
 ) -> Fitted:
     """Stereo, first Gaussians and fit. With a run folder, states are kept and an earlier one is taken up;
     Ctrl-C ends the fit after the step it falls in."""
@@ -157,6 +159,7 @@ def fit_views(
             config.stereo,
             config.depth_range,
             lambda index: watch(Progress("stereo", index + 1, len(views))),
+            depth,
         )
     recipe = make_recipe(config, views, stereo)
     with clock.stage("fit"), stop_at_interrupt() as stop:

@@ -32,7 +32,7 @@ AS_WELL, EXACT = 2.0, 0.001
 """A line through zero explains depth as well if its error is below so many times that of one with a shift,
 or this much more."""
 MIN_SPREAD = 1.1
-"""Times that the largest values exceed the smallest, below which they tell no shift."""
+"""Times that the largest depths of the anchors exceed the smallest, below which they tell no shift."""
 
 
 class SingleDepth(NamedTuple):
@@ -103,13 +103,13 @@ def fit_line(x: Float[Tensor, " m"], y: Float[Tensor, " m"], sloped: bool = True
     Bolles, 1981), then least squares over what agrees. None where no line rises."""
     ratio = (y / x.abs().clamp_min(1e-12)).median()
     scales, shifts = ratio[None], torch.zeros_like(ratio)[None]
-    low, high = torch.quantile(x, x.new_tensor([0.05, 0.95]))
-    sloped = sloped and bool(high - low > (MIN_SPREAD - 1) * low.abs())
+    low, high = torch.quantile(y, y.new_tensor([0.05, 0.95]))
+    sloped = sloped and bool(high > MIN_SPREAD * low)
     if sloped:
         generator = torch.Generator().manual_seed(0)
         pairs = torch.randint(len(x), (2, TRIALS), generator=generator).to(x.device)
         run, rise = x[pairs[1]] - x[pairs[0]], y[pairs[1]] - y[pairs[0]]
-        steep = run.abs() > 1e-3 * (high - low)
+        steep = run.abs() > 1e-3 * (x.max() - x.min())
         drawn = torch.where(steep, rise / run, 0.0)
         scales = torch.cat([scales, drawn])
         shifts = torch.cat([shifts, y[pairs[0]] - drawn * x[pairs[0]]])

@@ -12,6 +12,7 @@ from recon.checkpoint import load_tensors, save_tensors
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.sensor import with_sensor_depth
+from recon.methods.priors.single_view import NO_NETWORK, DepthConfig, with_single_views
 from recon.methods.priors.stereo import compute_stereo
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.scene import Cameras, Photos, Views
@@ -26,14 +27,16 @@ def cached_stereo(
     stereo: StereoConfig,
     depth_range: DepthRangeConfig,
     on_view: Callable[[int], None],
+    depth: DepthConfig = NO_NETWORK,
 ) -> StereoPrior:
-    """The stereo prior of the views, from `path` if it lies there, else computed and, with a path, kept.
+    """The stereo prior of the views, with what a sensor and a network say of single photos: from `path` if it
+    lies there, else computed and, with a path, kept.
 
     Raises InputError if the views are not those of the file any more."""
     if path is not None and path.exists():
         return load_stereo(path, views)
     prior = compute_stereo(views, find_depth_range(views, stereo, depth_range), stereo, on_view)
-    prior = with_sensor_depth(prior, views)
+    prior = with_single_views(with_sensor_depth(prior, views), views, depth)
     if path is not None:
         save_stereo(path, views, prior)
     return prior
