@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.methods.priors.stereo import StereoPrior, reduce_views
+from recon.methods.priors.stereo import reduce_views
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.repair.blend import BlendConfig, Repaired, blend, explaining_photos
 from recon.methods.repair.config import RepairConfig
 from recon.methods.repair.pseudo_views import candidate_cameras, choose_cameras, nearness
