@@ -10,7 +10,7 @@ is there is not rendered again; one appears only when it is whole.
 
 OUTPUT/SCENE/transforms.json   cameras, as nerfstudio writes them
 OUTPUT/SCENE/NN.jpg            photos along a bow; every second one, from 00, is meant to be held out:
-                               `recon train OUTPUT/SCENE --data.test-every 2`
+                               `recon train OUTPUT/SCENE --test-every 2`
 OUTPUT/SCENE/depth/NN.npz      z-depth in metres at the pixel centres of each train photo
 """
 
