@@ -110,6 +110,24 @@ def test_a_repair_that_cost_a_photo_is_taken_back_to_the_bit(train: Truth, metho
     assert "without it" in caplog.text
 
 
+@pytest.mark.parametrize("harmful", [True, False])
+def test_it_is_the_photos_that_judge(train: Truth, harmful: bool, caplog):
+    """Black pictures in the places of the photos are taken back, the photos themselves are not."""
+
+    def repair(cameras: Cameras, index: int, rgb: Tensor, warps: Warps) -> Repaired:
+        photo = train.views.images[index]
+        return Repaired(torch.zeros_like(photo) if harmful else photo, torch.ones_like(photo[..., 0]))
+
+    config = config_of(replace(ROUNDS, weight=5.0, max_loss=0.5))
+    state, recipe = start(train, config)
+    assert isinstance(recipe.loop, RepairedFit)
+    loop = replace(recipe.loop, place=lambda *_: train.views.cameras, repair=repair)
+    list(steps_of(train, state, replace(recipe, loop=loop), config))
+    assert state.partner is not None
+    assert ("without it" in caplog.text) == harmful
+    assert torch.equal(state.gaussians.sh0, state.partner.gaussians.sh0) == harmful
+
+
 def test_no_second_field_is_fitted_where_every_repair_is_taken(train: Truth):
     free, _ = run(train, config_of(replace(ROUNDS, max_loss=math.inf)))
     judged, _ = run(train, config_of(replace(ROUNDS, max_loss=100.0)))
