@@ -14,7 +14,7 @@ SPARE := runs/spare
 TRACK1 := Track1_split_development.json
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo pictures spare test soak lint format venv node webviewer clean
+.PHONY: help demo pictures spare test soak lint format venv node webviewer clean docs
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint    ruff and pyright alone"
 	@echo "make format  rewrite the code in the house style"
 	@echo "make venv    the environment that all of these make first; PYTHON=python3.12 picks the Python"
+	@echo "make docs    the documentation as a site, in site/index.html"
 	@echo "make node    PlayCanvas' splat-transform, which some tests read exported files with; needs npm"
 	@echo "make webviewer  the viewer that recon export --format html embeds; needs npm"
 	@echo "make clean   remove what was built; packages in $(VENV) and results in runs stay"
@@ -79,6 +80,11 @@ $(INSTALLED): pyproject.toml setup.py $(wildcard $(CORE)/*.cpp $(CORE)/*.h)
 		echo "The CPU engine was not compiled; install g++ 11 or newer, then: make --always-make venv"
 	@touch $@
 
+docs: $(INSTALLED)
+	@$(BIN)/python -c 'import material, mkdocstrings' 2> /dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict && echo "Open site/index.html"
+
 webviewer: $(INSTALLED)
 	@$(BIN)/python scripts/fetch_viewer.py
 
@@ -86,6 +92,6 @@ node:
 	@npm install --prefix .node --no-save --no-fund --no-audit $(NODE_PACKAGES)
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis $(INSTALLED)
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis $(INSTALLED)
 	rm -f $(CORE)/*.so
 	find recon tests scripts examples -name __pycache__ -type d -prune -exec rm -rf {} +
