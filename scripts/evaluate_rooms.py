@@ -1,9 +1,10 @@
 """Measures stereo priors side by side on rendered scenes, where the depth of every pixel is known.
 
     python scripts/make_rooms.py runs/rooms
-    python scripts/evaluate_rooms.py runs/rooms                                      the plane sweep alone
-    python scripts/evaluate_rooms.py runs/rooms --priors classical learned --weights stereo.safetensors
+    python scripts/evaluate_rooms.py runs/rooms
+    python scripts/evaluate_rooms.py runs/rooms hall --priors classical learned --weights stereo.safetensors
 
+Priors are those of `--stereo`, and `network`: what it says before views are compared and gaps completed.
 Every prior searches the same depths and sees the same photos. Columns: `covers`, the largest share of the
 pixels that can be kept, surest first, with 90 % of them within 2 % of the true depth; `trusted`, the share
 that two views agree on, and how many of those are right, which is within 2 %; how many of `all` are right;
@@ -60,9 +61,9 @@ class Options:
     """Where make_rooms.py wrote."""
     scenes: tyro.conf.Positional[tuple[str, ...]] = ()
     """All that are there if none is given."""
-    priors: tuple[str, ...] = ("classical",)
+    priors: tuple[str, ...] = ("classical", "learned", "auto", "network")
     weights: Path | None = None
-    """Of the network."""
+    """Of the network; the package's if not given."""
     output: Path = Path("runs/room_depth.json")
     pictures: Path | None = None
     """Folder for one picture a scene: photo, true depth, and each prior's depth and errors."""

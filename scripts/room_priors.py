@@ -12,8 +12,9 @@ from torch import Tensor
 from recon.errors import InputError
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.learned.depth import learned_depth_maps
-from recon.methods.priors.learned.weights import load_network
-from recon.methods.priors.stereo import StereoConfig, compute_stereo
+from recon.methods.priors.learned.weights import WEIGHTS, load_network
+from recon.methods.priors.stereo import compute_stereo
+from recon.methods.priors.stereo_types import StereoConfig
 from recon.scene import Views
 
 
@@ -38,26 +39,27 @@ def depth_range(views: Views) -> tuple[float, float]:
     return find_depth_range(views, StereoConfig(), DepthRangeConfig())
 
 
-def classical(views: Views, searched: tuple[float, float]) -> list[Estimate]:
-    """The plane sweep: trusted where two views agree, completed elsewhere."""
-    prior = compute_stereo(views, searched, StereoConfig())
+def stereo(config: StereoConfig, views: Views, searched: tuple[float, float]) -> list[Estimate]:
+    """What a fit is given: trusted where two views agree, completed elsewhere."""
+    prior = compute_stereo(views, searched, config)
     return [Estimate(*maps) for maps in zip(prior.depths, prior.confidences, prior.consistent, strict=True)]
 
 
-def learned(weights: Path, views: Views, searched: tuple[float, float]) -> list[Estimate]:
+def network(weights: Path, views: Views, searched: tuple[float, float]) -> list[Estimate]:
     """The network's own depth and confidence, no two views compared."""
-    network = load_network(weights).to(views.cameras.Ks.device)
-    maps = learned_depth_maps(views, searched, network)
+    maps = learned_depth_maps(views, searched, load_network(weights).to(views.cameras.Ks.device))
     return [Estimate(m.depth, m.confidence, torch.zeros_like(m.depth, dtype=torch.bool)) for m in maps]
 
 
 def named(names: tuple[str, ...], weights: Path | None) -> dict[str, Prior]:
-    """The priors of those names. Raises InputError: no such prior, or the network without its weights."""
-    known: dict[str, Prior] = {"classical": classical}
-    if weights is not None:
-        known["learned"] = partial(learned, weights)
+    """The priors of those names; `weights` None are the package's. Raises InputError: no such prior."""
+    known: dict[str, Prior] = {
+        "classical": partial(stereo, StereoConfig(prior="classical")),
+        "learned": partial(stereo, StereoConfig(prior="learned", weights=weights)),
+        "auto": partial(stereo, StereoConfig(prior="auto", weights=weights)),
+        "network": partial(network, weights or WEIGHTS),
+    }
     for name in names:
         if name not in known:
-            hint = " (learned needs --weights)" if name == "learned" else ""
-            raise InputError(f"There is no prior {name}{hint}; choose from {', '.join(known)}.")
+            raise InputError(f"There is no prior {name}; choose from {', '.join(known)}.")
     return {name: known[name] for name in names}

@@ -77,9 +77,9 @@ def test_scores_tell_weak_texture_from_the_rest(small_truth: Truth):
     assert scores.rest_median == 0.0 and scores.rest_mean is not None and scores.rest_mean < 0.3
 
 
-def test_a_prior_that_is_unknown_or_lacks_its_weights_is_named():
-    with pytest.raises(InputError, match="learned needs --weights"):
-        room_priors.named(("classical", "learned"), None)
+def test_a_prior_that_is_unknown_is_named_with_those_there_are():
+    with pytest.raises(InputError, match="no prior guess; choose from classical, learned, auto, network"):
+        room_priors.named(("classical", "guess"), None)
     assert list(room_priors.named(("classical",), None)) == ["classical"]
 
 
