@@ -12,14 +12,16 @@ from torch import Tensor
 from recon.methods.priors.proposals import ProposalConfig
 from recon.methods.priors.trust import TrustConfig
 
+Prior = Literal["classical", "learned", "auto"]
+
 
 @dataclass(frozen=True)
 class StereoConfig:
     """Depth of the train photos."""
 
-    prior: Annotated[Literal["auto", "classical", "learned"], tyro.conf.arg(aliases=["--stereo"])] = "auto"
+    prior: Annotated[Prior, tyro.conf.arg(aliases=["--stereo"])] = "classical"
     """A plane sweep (classical), the network that comes with the package (learned), or the sweep led by the
-    network's proposals (auto)."""
+    network's proposals (auto): better on plain surfaces, blind to thin bars."""
     weights: Path | None = None
     """Other weights for the network, as scripts/train_stereo.py writes them."""
     max_size: int = 512

@@ -82,7 +82,7 @@ def test_a_run_takes_the_maps_beside_its_photos_says_so_and_goes_on_with_the_sam
     truth = make_truth(((48, 36),) * 3, detail=0.5)
     for name, depth in zip(truth.views.names, truth.depths, strict=True):
         save_pixels(photos / "depth" / name, (depth.numpy() * 400).round().astype(np.uint16))
-    quick = ("train", photos, *QUICK, "--stereo", "classical", "--output", tmp_path / "run")
+    quick = ("train", photos, *QUICK, "--output", tmp_path / "run")
     assert call_recon(*quick).code == 0
     scales = [float(x) for x in re.findall(r"Sensor depth of \d.png: ([\d.]+) world units", caplog.text)]
     assert scales == [pytest.approx(2.5, rel=0.02)] * 3
