@@ -50,7 +50,7 @@ spare: $(INSTALLED)
 
 test: lint
 	@echo "Tests: under 10 minutes on two cores."
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m pytest -m soak

@@ -16,8 +16,8 @@ from recon.methods.table import MethodConfig
 
 SWITCHES = ("weight", "rate", "gain", "deviation")
 """Last word of a setting's name that is 0 where its part is off."""
-NO_PARTS = ("fit",)
-"""Fields whose weights belong to every method."""
+NO_PARTS = ("fit", "repairing")
+"""Fields whose weights belong to every method, or whose part has a switch of its own."""
 FIRST_GAUSSIANS = {"border": "border", "untrusted_points": "untrusted_share"}
 """Part -> the setting of `initialise` that is 0 where it is off."""
 
