@@ -111,6 +111,24 @@ def test_gradients_are_one_buffer_scaled_to_a_norm(options: train_stereo.Options
     assert gradients.finish(1.0)[0] is False
 
 
+def test_gradients_of_two_processes_are_averaged(
+    options: train_stereo.Options, monkeypatch: pytest.MonkeyPatch
+):
+    gradients = Gradients(new_state(options.network, 0, CPU, options.rate).network)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda buffer: buffer.mul_(2))  # two of one mind
+    gradients.flat.fill_(0.5)
+    assert gradients.finish(1e9) == (True, False)
+    assert gradients.flat.unique().tolist() == [0.5]
+
+
+def test_every_process_has_samples_of_its_own(options: train_stereo.Options):
+    first, again, second = (train_stereo.Source(options, CPU, rank).sample(0) for rank in (0, 0, 1))
+    assert torch.equal(first.images, again.images)
+    assert first.images.shape == second.images.shape and not torch.equal(first.images, second.images)
+
+
 def test_a_run_without_time_for_a_step_says_so_and_leaves_no_state(options: train_stereo.Options):
     with pytest.raises(MachineError, match="--minutes"):
         train_stereo.train(replace(options, minutes=0.01))
