@@ -27,6 +27,7 @@ from recon.methods.camera_refinement import CameraRefinementConfig
 from recon.methods.priors.poses_types import PosesConfig
 from recon.methods.priors.single_view import DepthConfig
 from recon.methods.table import METHODS, MethodConfig
+from recon.overview import COMMANDS, DESCRIPTION
 
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["auto", "cuda", "cpu", "reference"]
@@ -51,7 +52,7 @@ ProtocolName = Literal[
 
 @dataclass(frozen=True)
 class Train:
-    """Photos in, scene out: solves the cameras if there are none, fits Gaussians, writes a run folder."""
+    """What `recon train` is told."""
 
     data: Annotated[DataConfig, tyro.conf.arg(name="")]
     parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
@@ -91,7 +92,7 @@ class Train:
 
 @dataclass(frozen=True)
 class View:
-    """Show a run folder or a PLY file in the browser, until Ctrl-C."""
+    """What `recon view` is told."""
 
     scene: tyro.conf.Positional[Path]
     """Run folder or PLY file."""
@@ -112,7 +113,7 @@ class View:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a scene for other programs: Gaussians, cameras, films, meshes."""
+    """What `recon export` is told."""
 
     scene: tyro.conf.Positional[Path]
     """Run folder or PLY file."""
@@ -140,7 +141,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure methods by a protocol of the literature: one JSON a task, and a table."""
+    """What `recon bench` is told."""
 
     protocol: tyro.conf.Positional[ProtocolName] = "llff"
     """What is fitted and measured, and how; --list describes them."""
@@ -190,7 +191,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Submit:
-    """Submissions to SpaRe: recon submit spare makes one, check finds faults, score measures."""
+    """`recon submit` without the word that has to follow."""
 
     def run(self) -> None:
         raise InputError("Say what to submit right after the word: recon submit spare, check or score.")
@@ -198,7 +199,7 @@ class Submit:
 
 @dataclass(frozen=True)
 class Methods:
-    """List the methods."""
+    """`recon methods`."""
 
     def run(self) -> None:
         from recon.commands import list_methods
@@ -208,7 +209,7 @@ class Methods:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Say what this machine can do, what is missing, and what mends it."""
+    """`recon doctor`."""
 
     def run(self) -> None:
         from recon.commands import doctor
@@ -283,19 +284,16 @@ def parse(arguments: Sequence[str]) -> Command:
     if list(arguments[:1]) == ["submit"]:
         return parse_submit(arguments[1:], parts)
     train, bench = _with_parts(Train, parts), _with_parts(Bench, parts)
-    commands = Union[  # noqa: UP007  # built at run time
-        Annotated[train, tyro.conf.subcommand("train")],
-        Annotated[View, tyro.conf.subcommand("view")],
-        Annotated[Export, tyro.conf.subcommand("export")],
-        Annotated[bench, tyro.conf.subcommand("bench")],
-        Annotated[Submit, tyro.conf.subcommand("submit")],
-        Annotated[Methods, tyro.conf.subcommand("methods")],
-        Annotated[Doctor, tyro.conf.subcommand("doctor")],
+    types = (train, View, Export, bench, Submit, Methods, Doctor)
+    named = [
+        Annotated[command, tyro.conf.subcommand(name, description=text)]
+        for command, (name, text) in zip(types, COMMANDS.items(), strict=True)
     ]
+    commands = Union[tuple(named)]  # noqa: UP007  # built at run time
     return tyro.cli(
         commands,  # type: ignore[arg-type]
         prog="recon",
-        description="3D Gaussian scenes from three to nine photos. recon COMMAND --help lists the options.",
+        description=DESCRIPTION,
         args=list(arguments),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
     )
@@ -312,7 +310,7 @@ def parse_submit(arguments: Sequence[str], parts: MethodConfig) -> SubmitSpare |
     return tyro.cli(
         commands,  # type: ignore[arg-type]
         prog="recon submit",
-        description=Submit.__doc__,
+        description=COMMANDS["submit"],
         args=list(arguments),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
     )

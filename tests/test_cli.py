@@ -174,7 +174,7 @@ def test_only_what_differs_is_changed():
     assert changed_alike(PLAIN, PLAIN, RECON) == RECON
 
 
-@pytest.mark.parametrize("arguments", [["methods"], ["train", "--help"]])
+@pytest.mark.parametrize("arguments", [["methods"], ["--help"], ["train", "--help"]])
 def test_a_reader_that_leaves_early_is_no_bug(arguments):
     read, write = os.pipe()
     os.close(read)
