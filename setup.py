@@ -2,6 +2,8 @@
 
 The core is a plain shared library, once per instruction set, opened with ctypes at run time. Without a C++
 compiler the installation succeeds all the same, and says what is missing.
+
+A wheel is for one platform, but for every Python: the core knows nothing of Python.
 """
 
 import copy
@@ -10,6 +12,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
@@ -36,6 +39,16 @@ class BuildCore(build_ext):
     def finalize_options(self) -> None:
         super().finalize_options()
         self.parallel = self.parallel or True  # one compiler process a core
+        self.failures: list[Exception] = []
+
+    def run(self) -> None:
+        super().run()
+        if self.failures:
+            print(
+                f"recon: the CPU engine was not compiled ({self.failures[0]}): install a C++ compiler with "
+                "OpenMP (g++ 11 or newer) and recon again, or use a CUDA GPU.",
+                file=sys.stderr,
+            )
 
     def get_ext_filename(self, fullname: str) -> str:
         return f"{fullname.replace('.', '/')}.so"
@@ -47,11 +60,14 @@ class BuildCore(build_ext):
         try:
             build_ext.build_extension(own, ext)
         except (BaseError, CCompilerError, OSError) as error:
-            print(
-                f"recon: {ext.name} for the CPU engine was not compiled ({error}). Install a C++ compiler "
-                "with OpenMP (g++ 11 or newer) and run `pip install -e .` again, or use a CUDA GPU.",
-                file=sys.stderr,
-            )
+            self.failures.append(error)
+
+
+class BuildWheel(bdist_wheel):
+    """Names the platform alone: one wheel serves every Python that pyproject.toml allows."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
 
 
 def extension(isa: str, flags: list[str]) -> Extension:
@@ -68,5 +84,5 @@ def extension(isa: str, flags: list[str]) -> Extension:
 
 setup(
     ext_modules=[extension(isa, flags) for isa, flags in BUILDS.items()],
-    cmdclass={"build_ext": BuildCore},
+    cmdclass={"build_ext": BuildCore, "bdist_wheel": BuildWheel},
 )

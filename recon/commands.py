@@ -21,6 +21,7 @@ from recon.files import held
 from recon.methods.published import LLFF3, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import MetricsConfig
+from recon.overview import version
 from recon.pipeline import Report, reconstruct
 from recon.progress import Terminal
 from recon.provenance import machine
@@ -186,11 +187,11 @@ def doctor() -> None:
 
 def diagnosis() -> list[tuple[str, str, str]]:
     """(part, state, remedy) of everything a run may need; the remedy is empty where nothing is missing."""
-    rows = [("python", platform.python_version(), "")]
+    rows = [("recon", version(), ""), ("python", platform.python_version(), "")]
     for package in ("torch", "gsplat", "pycolmap", "viser"):
         found = importlib.util.find_spec(package) is not None
-        version = importlib.metadata.version(package) if found else "missing"
-        rows.append((package, version, "" if found else "pip install -e ."))
+        state = importlib.metadata.version(package) if found else "missing"
+        rows.append((package, state, "" if found else f"pip install {package}"))
     for name, device in (("cpu", torch.device("cpu")), ("cuda", torch.device("cuda"))):
         try:
             pick_engine(name, pick_device(name))

@@ -134,7 +134,7 @@ def test_tools_of_development_are_pinned_exactly():
 def test_every_dependency_is_explained():
     page = (ROOT / "docs" / "dependencies.md").read_text()
     rows = {word for row in re.findall(r"^\|.*$", page, flags=re.M) for word in re.findall(r"[\w-]+", row)}
-    for key in ("dependencies", "bench", "video", "heic", "priors", "docs", "synthetic", "dev"):
+    for key in ("dependencies", "bench", "video", "heic", "priors", "docs", "release", "synthetic", "dev"):
         assert {distribution(requirement) for requirement in listed(key)} <= rows, key
 
 

@@ -28,7 +28,7 @@ def test_an_unknown_build_is_refused_with_the_names_of_the_others(monkeypatch: p
 
 def test_a_core_of_older_sources_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(core._SIGNATURES, "future", (None, []))
-    with pytest.raises(MachineError, match=r"has no recon_future_f32; build it again by `pip install -e \.`"):
+    with pytest.raises(MachineError, match=r"has no recon_future_f32; install recon again, "):
         load_core().call("future", torch.float32)
 
 
@@ -46,8 +46,8 @@ def test_a_missing_core_is_named_with_its_remedy_and_never_replaced_in_silence()
     with pytest.raises(MachineError) as raised:
         pick_engine("auto", torch.device("cpu"))
     assert str(raised.value) == (
-        "The compiled core of the CPU engine is missing: build it with a C++ compiler by `pip install -e .`, "
-        "or ask for the slow `--engine reference`."
+        "The compiled core of the CPU engine is missing: install recon again where there is a C++ "
+        "compiler (g++ 11 or newer), or from its wheel, or ask for the slow `--engine reference`."
     )
     assert pick_engine("reference", torch.device("cpu"))
 

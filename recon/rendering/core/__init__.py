@@ -50,8 +50,8 @@ class Core:
         function = getattr(self._library, symbol, None)
         if function is None:
             raise MachineError(
-                f"The compiled core {self.isa} is older than the package: it has no {symbol}; build it again "
-                "by `pip install -e .`."
+                f"The compiled core {self.isa} is older than the package: it has no {symbol}; install "
+                "recon again, in a checkout by `pip install -e .`."
             )
         function.restype, function.argtypes = _SIGNATURES[name]
         return function(*(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments))
@@ -73,8 +73,8 @@ def open_core(isa: str) -> Core:
     available = runnable_builds()
     if not available:
         raise MachineError(
-            "The compiled core of the CPU engine is missing: build it with a C++ compiler by "
-            "`pip install -e .`, or ask for the slow `--engine reference`."
+            "The compiled core of the CPU engine is missing: install recon again where there is a C++ "
+            "compiler (g++ 11 or newer), or from its wheel, or ask for the slow `--engine reference`."
         )
     if isa and isa not in available:
         raise MachineError(
