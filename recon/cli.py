@@ -152,6 +152,7 @@ class Bench:
     split: Path | None = None
     """SpaRe's split file; if not given, those in the data folder."""
     parts: Annotated[MethodConfig, tyro.conf.arg(name="")] = METHODS["recon"][1]
+    depth: DepthConfig = field(default_factory=DepthConfig)
     method: tuple[str, ...] = ("recon",)
     """Methods to measure; options below apply on top of the first."""
     scenes: tuple[str, ...] = ()

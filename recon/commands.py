@@ -141,6 +141,7 @@ def plan_of(command: Bench) -> "Plan":
         metrics=metrics_of(command, protocol.metrics),
         max_size=command.max_size,
         pictures=command.pictures,
+        depth=command.depth,
     )
 
 

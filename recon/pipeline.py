@@ -135,7 +135,9 @@ def reconstruct(
         write_comparisons(run.held_out, fitted.state.gaussians, held_out, engine, near)
     report = make_report(config.method, config.parts, views, fitted, scores, clock, engine)
     report = replace(report, **aligned)
-    write_report(run, plain(report), journal, fitted.state.gaussians, (views, held_out), engine, near)
+    write_report(
+        run, plain(report), journal, fitted.state.gaussians, (views, held_out), engine, fitted.stereo
+    )
     write_json(run.metrics, report)
     return report
 

@@ -39,7 +39,7 @@ def measure(
     """Fits the train views of a task; only then looks at its test views."""
     train, test = read_task(plan, task, watch)
     train, config, clock = train.to(device), plan.config(task), Stopwatch(device)
-    fitted = fit_views(train, config, engine, clock, watch)
+    fitted = fit_views(train, config, engine, clock, watch, depth=plan.depth)
     if not fitted.finished:
         # Ctrl-C: half a fit is no measurement.
         raise KeyboardInterrupt

@@ -9,6 +9,7 @@ from recon.benchmark.protocols import EVERY_SCENE, Protocol
 from recon.benchmark.results import Task
 from recon.datasets import DataConfig
 from recon.errors import InputError
+from recon.methods.priors.single_view import NO_NETWORK, DepthConfig
 from recon.methods.table import MethodConfig
 from recon.metrics import MetricsConfig
 from recon.run_folder import plain
@@ -31,6 +32,8 @@ class Plan:
     """Longer side of the fitted photos where they are to be smaller than those that are measured."""
     pictures: int = 0
     """Test views of which a task keeps pictures."""
+    depth: DepthConfig = NO_NETWORK
+    """A network's depth of single photos, for every method."""
 
     @property
     def tasks(self) -> list[Task]:
@@ -56,6 +59,8 @@ class Plan:
             "config": plain(self.config(task)),
             "part": self.protocol.parts.get(task.scene, ""),
             "label": self.protocol.label,
+            # As older results say it, that is, not at all.
+            "depth": None if self.depth == NO_NETWORK else plain(self.depth),
         }
 
 

@@ -52,7 +52,11 @@ class Run(NamedTuple):
 def run_of(result: dict) -> Run:
     """Which run a result belongs to."""
     fit = {key: value for key, value in result["config"].get("fit", {}).items() if key != "seed"}
-    settings = {"metrics": result["metrics"], "config": {**result["config"], "fit": fit}}
+    settings = {
+        "metrics": result["metrics"],
+        "config": {**result["config"], "fit": fit},
+        "depth": result.get("depth"),
+    }
     named = {key: result[key] for key in ("method", "commit", "engine", "machine")}
     return Run(**named, settings=json.dumps(settings, sort_keys=True))
 

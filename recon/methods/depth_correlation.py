@@ -1,9 +1,10 @@
 """Depth correlation at train and pseudo views (FSGS, Zhu et al., ECCV 2024): blind to scale and shift.
 
 FSGS asks a monocular network for the depth of each picture. Here it is the stereo depth that two views agree
-on, and at pseudo views, cameras between two train cameras, that depth warped there. FSGS's growing by
-proximity is left out: it fills the gaps of sparse points, and stereo's are dense. FSGS reports 20.31 dB on
-LLFF with three views, the correlation being worth 1.2 dB of it.
+on, completed by a network's (`--depth`) where one was asked, and at pseudo views, cameras between two train
+cameras, the stereo depth warped there. FSGS's growing by proximity is left out: it fills the gaps of sparse
+points, and stereo's are dense. FSGS reports 20.31 dB on LLFF with three views, the correlation being worth
+1.2 dB of it.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from recon.methods.depth_order import monocular_depth
 from recon.methods.pseudo_views import random_pose_between, warped_depth
 from recon.methods.regulariser import Moment, Regulariser
 
@@ -42,6 +44,9 @@ class DepthCorrelation(Regulariser):
         config, terms = self.config, []
         if config.weight > 0:
             depth, trusted = moment.stereo.depths[moment.index], moment.stereo.consistent[moment.index]
+            alone = monocular_depth(moment.stereo, moment.index)
+            if alone is not None:
+                depth, trusted = torch.where(trusted, depth, alone), torch.ones_like(trusted)
             terms.append(config.weight * self._compare(moment, moment.rendering.depth, depth, trusted))
         if config.pseudo_weight > 0 and self._draws_pseudo_view(moment):
             partner = self.partners[moment.index]

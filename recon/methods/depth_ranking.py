@@ -1,8 +1,9 @@
 """Depth ranking and continuity (SparseNeRF, Wang et al. 2023): an untrusted depth map still knows the order.
 
 Where stereo fails the consistency check its values cannot be copied, but which of two pixels is nearer, and
-which neighbours lie on one surface, mostly holds. Both losses compare pairs of pixels of one small patch and
-are blind to any increasing change of the prior.
+which neighbours lie on one surface, mostly holds. With a network's depth of the single photo (`--depth`), as
+the paper has, that is asked there. Both losses compare pairs of pixels of one small patch and are blind to
+any increasing change of the prior.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from recon.methods.depth_order import depth_of_one_source, monocular_depth
 from recon.methods.regulariser import Moment, Regulariser
 from recon.rendering.graphs import graphed
 
@@ -52,9 +54,11 @@ class DepthRanking(Regulariser):
         loss = order_loss(
             depth,
             stereo.depths[index],
-            stereo.consistent[index] if config.pixels == "untrusted" else None,
+            stereo.consistent[index],
+            monocular_depth(stereo, index),
             torch.stack(pairs),
             near=stereo.depth_range[0],
+            all_pairs=config.pixels == "all",
             ranking_weight=config.ranking_weight,
             continuity_weight=config.continuity_weight,
             ranking_gap=config.ranking_gap,
@@ -67,26 +71,25 @@ class DepthRanking(Regulariser):
 def order_loss(
     depth: Float[Tensor, "h w"],
     prior_depth: Float[Tensor, "h w"],
-    trusted: Bool[Tensor, "h w"] | None,
+    trusted: Bool[Tensor, "h w"],
+    monocular: Float[Tensor, "h w"] | None,
     pairs: Int[Tensor, "2 p"],
     *,
     near: float,
+    all_pairs: bool,
     ranking_weight: float,
     continuity_weight: float,
     ranking_gap: float,
     continuity_gap: float,
 ) -> Float[Tensor, ""]:
-    """Both losses on disparities in units of 1 / near, over pairs of flat pixel indices; with `trusted`, over
-    those that hold a pixel where it is false."""
-    disparity = (near / depth.clamp_min(0.3 * near)).flatten()
-    prior = (near / prior_depth).flatten()
-    a, b = pairs
-    if trusted is None:
-        use = torch.ones_like(a, dtype=torch.bool)
-    else:
-        use = ~(trusted.flatten()[a] & trusted.flatten()[b])
-    ranking = ranking_loss(disparity[pairs], prior[pairs], use, ranking_gap)
-    continuity = continuity_loss(disparity[pairs], prior[pairs], use, continuity_gap)
+    """Both losses on disparities in units of 1 / near, over pairs of flat pixel indices: all, or those that
+    hold a pixel that is not `trusted`."""
+    disparity = (near / depth.clamp_min(0.3 * near)).flatten()[pairs]
+    prior = near / depth_of_one_source(prior_depth, trusted, monocular, pairs)
+    both = trusted.flatten()[pairs].all(dim=0)
+    use = torch.ones_like(both) if all_pairs else ~both
+    ranking = ranking_loss(disparity, prior, use, ranking_gap)
+    continuity = continuity_loss(disparity, prior, use, continuity_gap)
     return ranking_weight * ranking + continuity_weight * continuity
 
 

@@ -3,7 +3,7 @@
 Two small patches near each other in a photo are as alike in the drawn depth as they are in a prior's; pairs
 that also look alike in the photo, and so most likely lie on one thing, count most. RDG-GS compares with
 features of a network and a refined monocular depth, here it is the photo's colours and the stereo depth,
-trusted or not.
+trusted or not; with a network's depth of single photos (`--depth`), that where stereo is not trusted.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from recon.methods.depth_order import depth_of_one_source, monocular_depth
 from recon.methods.depth_ranking import random_pairs
 from recon.methods.regulariser import Moment, Regulariser
 
@@ -41,20 +42,21 @@ class RelativeDepth(Regulariser):
     config: RelativeDepthConfig
 
     def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
-        config, index = self.config, moment.index
+        config, stereo, index = self.config, moment.stereo, moment.index
         # Between the steps of the other dear losses, as in depth ranking.
         if (moment.step + 1) % config.every:
             return None
-        near = moment.stereo.depth_range[0]
+        near = stereo.depth_range[0]
         disparity = near / moment.rendering.depth.clamp_min(0.3 * near)
-        prior = near / moment.stereo.depths[index].clamp_min(0.3 * near)
         a, b = random_pairs(disparity.shape, config.pairs, config.reach, moment.generator)
         pixels = patch_pixels(torch.stack([a, b]), disparity.shape, config.patch)
         colours = moment.views.images[index].flatten(0, 1)[pixels].mean(dim=2)
         weight = torch.exp(-(colours[0] - colours[1]).abs().mean(-1) / config.colour_spread)
-        loss = likeness_loss(
-            disparity.flatten()[pixels], prior.flatten()[pixels], weight, config.depth_spread
+        prior = depth_of_one_source(
+            stereo.depths[index], stereo.consistent[index], monocular_depth(stereo, index), pixels
         )
+        prior = near / prior.clamp_min(0.3 * near)
+        loss = likeness_loss(disparity.flatten()[pixels], prior, weight, config.depth_spread)
         return config.weight * config.every * loss
 
 

@@ -107,13 +107,13 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
         ),
     ),
     "sparsenerf": (
-        "3dgs with depth ranking and continuity; the order comes from stereo, not from a network.",
+        "3dgs with depth ranking and continuity; the order is stereo's, with --depth a network's in gaps.",
         replace(
             PLAIN, depth_ranking=DepthRankingConfig(ranking_weight=0.1, continuity_weight=0.02, pixels="all")
         ),
     ),
     "fsgs": (
-        "3dgs with depth correlation at train and pseudo views, to stereo depth instead of a network's.",
+        "3dgs with depth correlation at train and pseudo views, to stereo depth; --depth adds a network's.",
         replace(PLAIN, depth_correlation=DepthCorrelationConfig(weight=0.05, pseudo_weight=0.5)),
     ),
     "coherent": (

@@ -11,14 +11,16 @@ from torch import Tensor
 from recon.exporting.frame import export_from_world, move_cameras, move_gaussians
 from recon.files import atomic_file
 from recon.gaussians import Gaussians, rgb_from_sh0
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.metrics import quantise
 from recon.rendering import Engine
 from recon.report import page
 from recon.report.advice import advice
 from recon.report.journal import Journal
-from recon.report.maps import SUPPORT_COLOURS, Maps, depth_picture, draw_maps, support_picture
+from recon.report.maps import MAX_SIZE, SUPPORT_COLOURS, Maps, depth_picture, draw_maps, support_picture
 from recon.run_folder import RunFolder
 from recon.scene import Cameras, Views
+from recon.trainer import near_plane
 
 MAX_POINTS = 8000
 """Points of the scene beside the cameras, so that the page turns smoothly and stays small."""
@@ -32,11 +34,12 @@ def write_report(
     gaussians: Gaussians,
     views: tuple[Views, Views],
     engine: Engine,
-    near: float,
+    stereo: StereoPrior,
 ) -> None:
     """Write the report of a run that has ended; `views` are those fitted and those held out, `metrics` what
     metrics.json says."""
     train, held_out = views
+    near = near_plane(stereo)
     maps = draw_maps(gaussians, train.cameras, engine, near)
     sections = {
         "": page.counts(_counts(metrics, journal, train)),
@@ -50,6 +53,8 @@ def write_report(
             _photo_row(name, image, m) for name, image, m in zip(train.names, train.images, maps, strict=True)
         ),
     }
+    if stereo.monocular:
+        sections["Depth of single photos"] = _single_depths(train, stereo)
     if len(held_out):
         sections["Photos that were held out"] = _held_out(gaussians, held_out, engine, near, metrics)
     sections |= {
@@ -108,6 +113,24 @@ def _photo_row(name: str, image: Float[Tensor, "h w 3"], maps: Maps) -> str:
         "photos that see it": support_picture(maps.support),
     }
     return page.row("row", pictures)
+
+
+def _single_depths(train: Views, stereo: StereoPrior) -> str:
+    """What the photos together know beside what the network made of each alone."""
+    rows = []
+    for index, (name, alone) in enumerate(zip(train.names, stereo.monocular, strict=True)):
+        confirmed = torch.where(stereo.consistent[index], stereo.depths[index], 0.0)
+        pictures = {f"{name}: where photos agree": _small(confirmed)}
+        if alone is not None:
+            pictures["the network, this photo alone"] = _small(alone)
+        rows.append(page.row("pair", pictures))
+    return "".join(rows)
+
+
+def _small(depth: Float[Tensor, "_h _w"]) -> Float[Tensor, "_h2 _w2 3"]:
+    """The picture of a depth map at the size of the report's."""
+    factor = max(1, -(-max(depth.shape) // MAX_SIZE))
+    return depth_picture(depth[::factor, ::factor])
 
 
 def _held_out(

@@ -135,7 +135,11 @@ def test_a_damaged_result_is_named(data, tmp_path, text, words):
     assert_refused(bench(data, tmp_path), 2, f"recon-seed0.json {words}", "delete it")
 
 
-@pytest.mark.parametrize("options", [("--stereo-depth.weight", "0.7"), ("--lpips", "alex")], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [("--stereo-depth.weight", "0.7"), ("--lpips", "alex"), ("--depth", "depth-anything")],
+    ids=str,
+)
 def test_a_result_of_other_settings_is_not_taken_for_one_of_these(data, measured, options):
     output, _ = measured
     before = results(output)

@@ -86,6 +86,25 @@ def apply(line: Line, single: SingleDepth, kind: Kind) -> AlignedDepth:
     return AlignedDepth(1 / depth if kind == "disparity" else depth, known, line)
 
 
+def stretched(single: SingleDepth, kind: Kind, depth_range: tuple[float, float]) -> AlignedDepth | None:
+    """The values laid over the depths (near, far) of the scene, 2 % of them beyond either end: their order is
+    right, and no more. None for values that are all alike."""
+    near, far = depth_range
+    first, last = (1 / far, 1 / near) if kind == "disparity" else (near, far)
+    seen = single.values[single.known].double()
+    if len(seen) == 0:
+        return None
+    low, high = torch.quantile(
+        seen[:: max(1, len(seen) // MAX_ANCHORS)], seen.new_tensor([0.02, 0.98])
+    ).tolist()
+    if not high > low:
+        return None
+    scale = (last - first) / (high - low)
+    line = Line(scale, first - scale * low, share=0.0, error=float("inf"))
+    clamped = single._replace(values=single.values.clamp(low, high))
+    return apply(line, clamped, kind)
+
+
 def anchors(
     single: SingleDepth, kind: Kind, stereo: StereoPrior, index: int
 ) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:

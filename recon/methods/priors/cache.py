@@ -47,7 +47,9 @@ def save_stereo(path: Path, views: Views, prior: StereoPrior) -> None:
     tensors = {f"{i}.depth": d for i, d in enumerate(prior.depths)}
     tensors |= {f"{i}.confidence": c for i, c in enumerate(prior.confidences)}
     tensors |= {f"{i}.consistent": c for i, c in enumerate(prior.consistent)}
-    save_tensors(path, tensors, {"depth_range": list(prior.depth_range), "views": digest(views)})
+    tensors |= {f"{i}.monocular": m for i, m in enumerate(prior.monocular) if m is not None}
+    metadata = {"depth_range": list(prior.depth_range), "views": digest(views)}
+    save_tensors(path, tensors, metadata | {"monocular": bool(prior.monocular)})
 
 
 def load_stereo(path: Path, views: Views) -> StereoPrior:
@@ -61,6 +63,8 @@ def load_stereo(path: Path, views: Views) -> StereoPrior:
         confidences=tuple(tensors[f"{i}.confidence"] for i in indices),
         consistent=tuple(tensors[f"{i}.consistent"] for i in indices),
         depth_range=(near, far),
+        # Earlier versions kept none.
+        monocular=tuple(tensors.get(f"{i}.monocular") for i in indices) if metadata.get("monocular") else (),
     )
 
 

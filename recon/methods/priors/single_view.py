@@ -2,12 +2,12 @@
 
 One interface for all such networks: a callable from a photo to values, and what the values are (`Kind`). All
 are aligned to the cameras (aligned.py) against the pixels that stereo trusts, photo by photo, and fill the
-others, as guesses: they are not believed as confirmed depth is.
+others, as guesses: they are not believed as confirmed depth is. Whole, they tell losses the order of depths.
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import torch
@@ -15,7 +15,16 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.methods.priors.aligned import AlignedDepth, Kind, SingleDepth, align, merged
+from recon.methods.priors.aligned import (
+    MIN_ANCHORS,
+    AlignedDepth,
+    Kind,
+    SingleDepth,
+    align,
+    anchors,
+    merged,
+    stretched,
+)
 from recon.methods.priors.depth_anything import load_depth_anything
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Views
@@ -53,28 +62,32 @@ NETWORKS: dict[str, Callable[[str, torch.device], Network]] = {"depth-anything":
 
 
 def with_single_views(stereo: StereoPrior, views: Views, config: DepthConfig) -> StereoPrior:
-    """The prior with a network's depth at the pixels that stereo does not trust; as it is for "none".
+    """The prior with a network's depth at the pixels that stereo does not trust, and its order everywhere; as
+    it is for "none".
 
     Raises what loading raises: InputError for bad weights, MachineError for what cannot be fetched."""
     if config.network == "none":
         return stereo
     network = NETWORKS[config.network](config.weights, views.images[0].device)
-    aligned = [aligned_depth(network, views, stereo, index) for index in range(len(views))]
-    return merged(stereo, aligned, believed=False)
+    aligned, ordered = [], []
+    for index, name in enumerate(views.names):
+        values = network(views.images[index])
+        single = SingleDepth(values, values.isfinite())
+        found = align(single, network.kind, stereo, index)
+        few = len(anchors(single, network.kind, stereo, index)[0]) < MIN_ANCHORS
+        order = stretched(single, network.kind, stereo.depth_range) if found is None and few else found
+        _tell(name, found, order)
+        aligned.append(found)
+        ordered.append(order and torch.where(order.known, order.depth, stereo.depth_range[1]))
+    return replace(merged(stereo, aligned, believed=False), monocular=tuple(ordered))
 
 
-def aligned_depth(network: Network, views: Views, stereo: StereoPrior, index: int) -> AlignedDepth | None:
-    """What the network sees in photo `index`, in the world; None, with a warning, where it fits nowhere."""
-    values = network(views.images[index])
-    found = align(SingleDepth(values, values.isfinite()), network.kind, stereo, index)
+def _tell(name: str, found: AlignedDepth | None, order: AlignedDepth | None) -> None:
     if found is None:
-        logger.warning(
-            "The network's depth of %s does not fit the cameras; it is left out.", views.names[index]
-        )
-        return None
+        kept = "its order alone counts" if order is not None else "it is left out"
+        logger.warning("The network's depth of %s does not fit the cameras; %s.", name, kept)
+        return
     logger.info(
         "Network depth of %s: scale %.4g, shift %.3g, %.1f %% off where photos agree (%.0f %%).",
-        *(views.names[index], found.line.scale, found.line.shift),
-        *(100 * found.line.error, 100 * found.line.share),
+        *(name, found.line.scale, found.line.shift, 100 * found.line.error, 100 * found.line.share),
     )
-    return found

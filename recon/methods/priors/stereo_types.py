@@ -54,6 +54,9 @@ class StereoPrior:
     """True where the depth is trusted: it matches well and other views confirm it."""
     depth_range: tuple[float, float]
     """(near, far) that was searched, world units."""
+    monocular: tuple[Float[Tensor, "_h _w"] | None, ...] = ()
+    """z-depth, world units, that a network read from each photo alone, everywhere positive, for losses on the
+    order of depths; None where it fits the photo nowhere. Empty without a network."""
 
     @property
     def scale(self) -> float:

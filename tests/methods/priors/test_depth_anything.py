@@ -4,18 +4,14 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 from commands import QUICK, assert_refused, call_recon, save_posed_scene
-from synthetic import Truth
-from torch import Tensor
 
 from recon.errors import InputError, MachineError
-from recon.methods.priors import hub, single_view
-from recon.methods.priors.aligned import Kind
+from recon.methods.priors import hub
 from recon.methods.priors.depth_anything import PUBLISHED, SMALL, load_depth_anything
 from recon.methods.priors.single_view import DepthConfig, with_single_views
 
@@ -150,44 +146,12 @@ def test_weights_that_may_not_be_sold_say_so():
     assert all("NC" in licence for name, licence in licences.items() if "-Base-" in name or "-Large-" in name)
 
 
-@dataclass(frozen=True)
-class Oracle:
-    """A network that knows the truth but for a scale and a shift of its own for each photo."""
-
-    truth: Truth
-    kind: Kind
-
-    def __call__(self, image: Tensor) -> Tensor:
-        index = next(i for i, known in enumerate(self.truth.views.images) if known.shape == image.shape)
-        generator = torch.Generator().manual_seed(index)
-        scale, shift = (0.1 + 10 * torch.rand(2, generator=generator)).tolist()
-        depth = self.truth.depths[index]
-        return scale * (1 / depth if self.kind == "disparity" else depth) + shift
-
-
-@pytest.mark.parametrize("kind", ["disparity", "depth"])
-def test_a_network_that_is_right_but_for_scale_and_shift_gives_the_true_depth(truth, kind, monkeypatch):
-    monkeypatch.setitem(single_view.NETWORKS, "depth-anything", lambda weights, device: Oracle(truth, kind))
-    unknown = [torch.zeros_like(t) for t in truth.co_visible]
-    for mask in unknown:
-        mask[:, : mask.shape[1] // 2] = True
-    stereo = replace(
-        truth.stereo,
-        consistent=tuple(unknown),
-        depths=tuple(torch.where(k, d, 9.0) for k, d in zip(unknown, truth.depths, strict=True)),
-    )
-    filled = with_single_views(stereo, truth.views, DepthConfig("depth-anything"))
-    for depth, known in zip(filled.depths, truth.depths, strict=True):
-        assert torch.allclose(depth, known, rtol=0.01)
-    assert filled.consistent == stereo.consistent, "a network's depth is a guess"
-    assert with_single_views(stereo, truth.views, DepthConfig()) is stereo
-
-
 def test_a_photo_that_the_network_does_not_understand_is_left_as_it_was(truth, tiny, caplog):
     config = DepthConfig("depth-anything", str(tiny))
     filled = with_single_views(truth.stereo, truth.views, config)
     for before, after in zip(truth.stereo.depths, filled.depths, strict=True):
         assert torch.equal(before, after)
+    assert filled.monocular == (None, None, None)
     assert caplog.text.count("does not fit the cameras") == 3
 
 
@@ -196,4 +160,5 @@ def test_the_command_line_takes_a_network(tiny, tmp_path):
     run = ("train", photos, *QUICK, "--output", tmp_path / "run", "--depth", "depth-anything")
     assert call_recon(*run, "--depth.weights", tiny).code == 0
     assert "depth-anything" in (tmp_path / "run" / "config.yaml").read_text()
+    assert "Depth of single photos" in (tmp_path / "run" / "report.html").read_text()
     assert_refused(call_recon(*run, "--overwrite"), 3, "could not be fetched", "hf download")
