@@ -1,6 +1,7 @@
 """Networks of the Hugging Face hub: fetched once, their size and their licence said before, offline on wish.
 
-Nothing but JSON and safetensors is fetched or read: no file of a network runs code.
+Nothing but JSON and safetensors is fetched, and checkpoints of which torch reads the tensors alone
+(weights_only): no file of a network runs code.
 """
 
 import contextlib
@@ -28,9 +29,9 @@ class Published:
     """Of the weights."""
 
 
-def network_folder(name: str, known: tuple[Published, ...]) -> Path:
-    """The folder with the files of a network: `name` itself if it is one, else that of the repository in the
-    hub's cache, to which it is fetched if HF_HUB_OFFLINE does not forbid it.
+def network_folder(name: str, known: tuple[Published, ...], files: tuple[str, ...] = FILES) -> Path:
+    """The folder with the `files` of a network: `name` itself if it is one, else that of the repository in
+    the hub's cache, to which it is fetched if HF_HUB_OFFLINE does not forbid it.
 
     Raises MachineError if it is not in the cache and cannot be fetched, or huggingface-hub is missing, and
     InputError for a name that the hub would not take."""
@@ -48,11 +49,11 @@ def network_folder(name: str, known: tuple[Published, ...]) -> Path:
     published = next((p for p in known if p.repository == name), Published(name, "", 0))
     try:
         try:
-            folder = snapshot_download(name, allow_patterns=list(FILES), local_files_only=True)
+            folder = snapshot_download(name, allow_patterns=list(files), local_files_only=True)
         except LocalEntryNotFoundError:
             size = f" ({published.megabytes} MB)" if published.megabytes else ""
             logger.info("Fetching %s%s, once.", name, size)
-            folder = snapshot_download(name, allow_patterns=list(FILES))
+            folder = snapshot_download(name, allow_patterns=list(files))
     except HFValidationError as error:
         raise InputError(f"{name} is no name on the hub; give OWNER/NAME, or a folder.") from error
     except OSError as error:  # what the hub raises, offline or without a network too
@@ -62,6 +63,12 @@ def network_folder(name: str, known: tuple[Published, ...]) -> Path:
         ) from error
     tell_licence(published)
     return Path(folder)
+
+
+def missing_package(what: str, remedy: str, error: ImportError) -> MachineError:
+    """What is said where the code of a network is not installed, or lacks a package itself."""
+    lacking = error.name or "a package"
+    return MachineError(f"{what} needs code of its own ({lacking} is missing); {remedy}.")
 
 
 def tell_licence(published: Published) -> None:

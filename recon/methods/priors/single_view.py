@@ -26,18 +26,24 @@ from recon.methods.priors.aligned import (
     stretched,
 )
 from recon.methods.priors.depth_anything import load_depth_anything
+from recon.methods.priors.depth_anything_3 import load_depth_anything_3
+from recon.methods.priors.moge import load_moge
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Views
 
 logger = logging.getLogger(__name__)
 
 
+NetworkName = Literal["none", "depth-anything", "depth-anything-3", "moge"]
+
+
 @dataclass(frozen=True)
 class DepthConfig:
     """A network's depth of single photos, aligned to the cameras, in place of what stereo does not know."""
 
-    network: Annotated[Literal["none", "depth-anything"], tyro.conf.arg(aliases=["--depth"])] = "none"
-    """depth-anything: Depth Anything V2, the small one (Apache-2.0), fetched at first use."""
+    network: Annotated[NetworkName, tyro.conf.arg(aliases=["--depth"])] = "none"
+    """depth-anything: Depth Anything V2, the small one (Apache-2.0), fetched at first use. The others need
+    packages of their own: depth-anything-3 (Apache-2.0), moge (MIT)."""
     weights: str = ""
     """Other weights of that network: a folder, or OWNER/NAME on the Hugging Face hub."""
 
@@ -57,7 +63,11 @@ class Network(Protocol):
         ...
 
 
-NETWORKS: dict[str, Callable[[str, torch.device], Network]] = {"depth-anything": load_depth_anything}
+NETWORKS: dict[str, Callable[[str, torch.device], Network]] = {
+    "depth-anything": load_depth_anything,
+    "depth-anything-3": load_depth_anything_3,
+    "moge": load_moge,
+}
 """Loaders by name: of weights, on a device."""
 
 
