@@ -20,19 +20,30 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def save_checkpoint(path: Path, state: FitState, recipe: Recipe) -> None:
-    """Write Gaussians, optimisers, the strategy's statistics and what the loop keeps, of the partner too if
-    there is one; random numbers need no state (see `fit`)."""
-    tensors = field_tensors(state, recipe)
-    if state.partner is not None and recipe.partner is not None:
-        partner = field_tensors(state.partner, recipe.partner)
-        tensors |= {f"partner.{name}": tensor for name, tensor in partner.items()}
-    save_tensors(path, tensors, {"step": state.step})
+    """Write `state_tensors`; random numbers need no state (see `fit`)."""
+    save_tensors(path, state_tensors(state, recipe), {"step": state.step})
 
 
 def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torch.device) -> FitState:
     """The state that `save_checkpoint` wrote, on `device`; also fills the statistics of the strategies."""
     tensors, metadata = load_tensors(path, device)
-    step = int(metadata["step"])
+    return state_from_tensors(tensors, rates, recipe, int(metadata["step"]))
+
+
+def state_tensors(state: FitState, recipe: Recipe) -> dict[str, torch.Tensor]:
+    """Gaussians, optimisers, the strategy's statistics and what the loop keeps, of the partner too if there is
+    one, by name; not copies."""
+    tensors = field_tensors(state, recipe)
+    if state.partner is not None and recipe.partner is not None:
+        partner = field_tensors(state.partner, recipe.partner)
+        tensors |= {f"partner.{name}": tensor for name, tensor in partner.items()}
+    return tensors
+
+
+def state_from_tensors(
+    tensors: dict[str, torch.Tensor], rates: RatesConfig, recipe: Recipe, step: int
+) -> FitState:
+    """Inverse of `state_tensors`; what belongs to the strategies goes into the recipe's."""
     state = field_from_tensors(tensors, rates, recipe, step)
     # A loop may make the second field in the middle of the fit.
     if recipe.partner is not None and any(name.startswith("partner.") for name in tensors):

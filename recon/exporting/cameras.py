@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recon.files import atomic_file, writing
 from recon.gaussians import Gaussians, rgb_from_sh0
-from recon.scene import Cameras, Views
+from recon.scene import Cameras, Photos, Views
 
 
 class Points(NamedTuple):
@@ -25,13 +25,18 @@ class Points(NamedTuple):
 def write_views(folder: Path, views: Views) -> None:
     """Write the views as a nerfstudio data set: `images/` holds the photos as they are fitted, without
     distortion, as 8-bit PNG; transforms.json beside it their cameras."""
-    photos = [folder / "images" / name for name in _png_names(views.names)]
+    photos = photo_files(folder, views)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for path, image in zip(photos, views.images, strict=True):
         pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
         with atomic_file(path) as file:
             Image.fromarray(pixels).save(file, "PNG")
     write_transforms(folder / "transforms.json", views.cameras, photos)
+
+
+def photo_files(folder: Path, photos: Photos) -> list[Path]:
+    """Where `write_views` puts the pictures of these photos."""
+    return [folder / "images" / name for name in _png_names(photos.names)]
 
 
 def write_transforms(path: Path, cameras: Cameras, photos: Sequence[Path]) -> None:
