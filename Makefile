@@ -12,9 +12,11 @@ CORE := recon/rendering/core
 DEMO := runs/demo
 SPARE := runs/spare
 TRACK1 := Track1_split_development.json
+NERFSTUDIO := .venv-nerfstudio
+NERFSTUDIO_LOG := $(NERFSTUDIO)/install.log
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo pictures spare test soak lint format venv node webviewer clean docs wheel
+.PHONY: help demo pictures spare test soak lint format venv node webviewer clean docs wheel nerfstudio test-nerfstudio
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
@@ -27,6 +29,8 @@ help:
 	@echo "make venv    the environment that all of these make first; PYTHON=python3.12 picks the Python"
 	@echo "make docs    the documentation as a site, in site/index.html"
 	@echo "make wheel   a wheel and a source archive in dist, the wheel tried in a new environment"
+	@echo "make nerfstudio  nerfstudio 1.1.5 with our method in it, in $(NERFSTUDIO)"
+	@echo "make test-nerfstudio  the tests of that, through its own commands"
 	@echo "make node    PlayCanvas' splat-transform, which some tests read exported files with; needs npm"
 	@echo "make webviewer  the viewer that recon export --format html embeds; needs npm"
 	@echo "make clean   remove what was built; packages in $(VENV) and results in runs stay"
@@ -99,6 +103,25 @@ wheel: $(INSTALLED)
 		>> dist/build.log 2>&1 || { tail -n 15 dist/build.log; exit 1; }
 	@mv dist/built/*.tar.gz dist && rm -r dist/built
 	@$(BIN)/python scripts/check_wheel.py dist/*.whl
+
+nerfstudio: $(NERFSTUDIO)/.installed
+
+# nerfstudio by itself, because it pins gsplat, viser and others to old versions; what it imports comes with our
+# extra. The new environment sees the packages of $(VENV) behind its own, so that PyTorch is not there twice.
+$(NERFSTUDIO)/.installed: $(INSTALLED) pyproject.toml
+	@echo "Installing nerfstudio into $(NERFSTUDIO): 3 to 10 minutes. Log: $(NERFSTUDIO_LOG)"
+	@$(BIN)/python -m venv --clear $(NERFSTUDIO)
+	@SHOW='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+		$(BIN)/python -c "$$SHOW" > "$$($(NERFSTUDIO)/bin/python -c "$$SHOW")/borrowed.pth"
+	@PIP="$(NERFSTUDIO)/bin/python -m pip install --disable-pip-version-check"; \
+	{ $$PIP --editable '.[nerfstudio]' && $$PIP --no-deps nerfstudio==1.1.5; } > $(NERFSTUDIO_LOG) 2>&1 || \
+		{ tail -n 15 $(NERFSTUDIO_LOG); echo "The installation failed; the whole log is $(NERFSTUDIO_LOG)."; exit 1; }
+	@touch $@
+
+# open3d brings dash, whose plug-in for pytest speaks to an older one.
+test-nerfstudio: $(NERFSTUDIO)/.installed
+	@echo "Tests through nerfstudio's commands: under 10 minutes on two cores."
+	@OMP_NUM_THREADS=1 $(NERFSTUDIO)/bin/python -m pytest -p no:dash tests/nerfstudio
 
 webviewer: $(INSTALLED)
 	@$(BIN)/python scripts/fetch_viewer.py

@@ -31,8 +31,8 @@ def load_checkpoint(path: Path, rates: RatesConfig, recipe: Recipe, device: torc
 
 
 def state_tensors(state: FitState, recipe: Recipe) -> dict[str, torch.Tensor]:
-    """Gaussians, optimisers, the strategy's statistics and what the loop keeps, of the partner too if there is
-    one, by name; not copies."""
+    """Gaussians, optimisers, the strategy's statistics and what the loop keeps, by name, of the partner too
+    if there is one; not copies."""
     tensors = field_tensors(state, recipe)
     if state.partner is not None and recipe.partner is not None:
         partner = field_tensors(state.partner, recipe.partner)

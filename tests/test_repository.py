@@ -26,6 +26,7 @@ NEVER_IMPORTED = {
     "beartype": "checks shapes in the tests alone",
 }
 INSTALLED_BY_USERS = {
+    "nerfstudio": "`make nerfstudio`; pins old versions of gsplat and viser",
     "moge": "--depth moge; brings another OpenCV and a web server",
     "depth-anything-3": "--depth depth-anything-3; asks for an old numpy",
 }
@@ -138,7 +139,18 @@ def test_tools_of_development_are_pinned_exactly():
 def test_every_dependency_is_explained():
     page = (ROOT / "docs" / "dependencies.md").read_text()
     rows = {word for row in re.findall(r"^\|.*$", page, flags=re.M) for word in re.findall(r"[\w-]+", row)}
-    for key in ("dependencies", "bench", "video", "heic", "priors", "docs", "release", "synthetic", "dev"):
+    for key in (
+        "dependencies",
+        "bench",
+        "video",
+        "heic",
+        "priors",
+        "docs",
+        "nerfstudio",
+        "release",
+        "synthetic",
+        "dev",
+    ):
         assert {distribution(requirement) for requirement in listed(key)} <= rows, key
 
 
@@ -156,7 +168,7 @@ def test_what_the_package_imports_is_declared_and_what_is_declared_is_imported()
 
     extras = {
         distribution(requirement)
-        for key in ("bench", "video", "heic", "priors")
+        for key in ("bench", "video", "heic", "priors", "nerfstudio")
         for requirement in listed(key)
     }
     declared = {distribution(requirement) for requirement in listed("dependencies")}
