@@ -29,6 +29,7 @@ INSTALLED_BY_USERS = {
     "nerfstudio": "`make nerfstudio`; pins old versions of gsplat and viser",
     "moge": "--depth moge; brings another OpenCV and a web server",
     "depth-anything-3": "--depth depth-anything-3; asks for an old numpy",
+    "vggt": "--stereo vggt; is on no index",
 }
 
 

@@ -78,6 +78,21 @@ def align(single: SingleDepth, kind: Kind, stereo: StereoPrior, index: int) -> A
     return None if line is None or line.share < MIN_SHARE else apply(line, single, kind)
 
 
+def align_together(
+    singles: Sequence[SingleDepth | None], kind: Kind, stereo: StereoPrior
+) -> list[AlignedDepth | None]:
+    """What was said of each photo in one common unit, by one sensor or one network that saw all of them. A
+    photo too plain to be aligned by itself takes the middle one of the others' lines, by scale."""
+    aligned = [None if s is None else align(s, kind, stereo, index) for index, s in enumerate(singles)]
+    lines = sorted(found.line for found in aligned if found is not None)
+    for index, single in enumerate(singles):
+        if single is None or aligned[index] is not None or not lines:
+            continue
+        if len(anchors(single, kind, stereo, index)[0]) < MIN_ANCHORS:
+            aligned[index] = apply(lines[len(lines) // 2]._replace(share=0.0), single, kind)
+    return aligned
+
+
 def apply(line: Line, single: SingleDepth, kind: Kind) -> AlignedDepth:
     """The depth that a line makes of the values; unknown where that is not in front of the camera."""
     moved = line.scale * single.values + line.shift

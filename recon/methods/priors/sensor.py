@@ -3,16 +3,7 @@ al., ICCV 2023): it knows walls without texture, of which stereo knows nothing."
 
 import logging
 
-from recon.methods.priors.aligned import (
-    MIN_ANCHORS,
-    AlignedDepth,
-    Line,
-    SingleDepth,
-    align,
-    anchors,
-    apply,
-    merged,
-)
+from recon.methods.priors.aligned import AlignedDepth, SingleDepth, align_together, merged
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.scene import Views
 
@@ -25,23 +16,10 @@ def with_sensor_depth(stereo: StereoPrior, views: Views) -> StereoPrior:
     singles = [None if m is None else SingleDepth(m, m > 0) for m in views.depths]
     if all(single is None for single in singles):
         return stereo
-    aligned = [
-        None if single is None else align(single, "metric", stereo, index)
-        for index, single in enumerate(singles)
-    ]
-    common = typical(aligned)
-    for index, (single, found) in enumerate(zip(singles, aligned, strict=True)):
-        few = single is not None and len(anchors(single, "metric", stereo, index)[0]) < MIN_ANCHORS
-        if single is not None and found is None and few and common is not None:
-            aligned[index] = apply(common, single, "metric")
-        _tell(views.names[index], single, aligned[index])
+    aligned = align_together(singles, "metric", stereo)
+    for name, single, found in zip(views.names, singles, aligned, strict=True):
+        _tell(name, single, found)
     return merged(stereo, aligned, believed=True)
-
-
-def typical(aligned: list[AlignedDepth | None]) -> Line | None:
-    """The middle one of the lines that were found, by scale: one sensor took all photos."""
-    lines = sorted(found.line for found in aligned if found is not None)
-    return lines[len(lines) // 2]._replace(share=0.0) if lines else None
 
 
 def _tell(name: str, single: SingleDepth | None, found: AlignedDepth | None) -> None:

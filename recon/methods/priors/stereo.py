@@ -1,5 +1,5 @@
 """Depth of every train photo: a sweep of planes over the other photos (plane_sweep.py), a network's depth
-(learned/), or the sweep led by the network.
+(learned/), or the sweep led by that network or another's (vggt.py).
 
 What can be trusted is `consistent` (trust.py); the rest is completed from it (completion.py).
 """
@@ -19,6 +19,7 @@ from recon.methods.priors.plane_sweep import depth_maps, sweep_planes
 from recon.methods.priors.proposals import kept_proposals
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.methods.priors.trust import DepthMap, trusted_pixels
+from recon.methods.priors.vggt import vggt_proposals
 from recon.resize import resized
 from recon.scene import Views
 
@@ -60,8 +61,10 @@ def compute_stereo(
 
 
 def proposed_depths(views: Views, depth_range: tuple[float, float], config: StereoConfig) -> list[DepthMap]:
-    """What the network says of every view. A GPU without the memory for it is given photos of half the size,
+    """What a network says of every view. A GPU without the memory for it is given photos of half the size,
     with a message, and again. Raises InputError: there are no weights."""
+    if config.prior == "vggt":
+        return vggt_proposals(views, depth_range, config)
     network = load_network(config.weights or WEIGHTS).to(views.images[0].device)
     size = max(max(s) for s in views.sizes)
     while True:

@@ -12,7 +12,7 @@ from torch import Tensor
 from recon.methods.priors.proposals import ProposalConfig
 from recon.methods.priors.trust import TrustConfig
 
-Prior = Literal["classical", "learned", "auto"]
+Prior = Literal["classical", "learned", "auto", "vggt"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,11 @@ class StereoConfig:
 
     prior: Annotated[Prior, tyro.conf.arg(aliases=["--stereo"])] = "classical"
     """A plane sweep (classical), the network that comes with the package (learned), or the sweep led by the
-    network's proposals (auto): better on plain surfaces, blind to thin bars."""
+    network's proposals (auto): better on plain surfaces, blind to thin bars. vggt: led by VGGT's, whose own
+    package that needs."""
     weights: Path | None = None
-    """Other weights for the network, as scripts/train_stereo.py writes them."""
+    """Other weights for the network, as scripts/train_stereo.py writes them; for vggt a folder, or OWNER/NAME
+    on the Hugging Face hub."""
     max_size: int = 512
     """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
     max_planes: int = 192

@@ -181,7 +181,10 @@ def test_without_its_package_a_network_is_refused_with_the_way_to_get_it(tmp_pat
 
 @pytest.mark.parametrize("name", NAMES)
 def test_offline_a_network_that_is_not_in_the_cache_is_named_with_the_way_to_get_it(caplog, name):
-    with caplog.at_level(logging.INFO), pytest.raises(MachineError, match=f"hf download {DEFAULT[name]}"):
+    with (
+        caplog.at_level(logging.INFO, logger="recon"),
+        pytest.raises(MachineError, match=f"hf download {DEFAULT[name]}"),
+    ):
         NETWORKS[name]("", CPU)
     assert f"Fetching {DEFAULT[name]} (" in caplog.text and " MB), once." in caplog.text
 
@@ -194,7 +197,7 @@ def test_a_network_in_the_cache_is_taken_from_there_and_its_licence_said_once(
     shutil.copytree(save(name, tmp_path / "weights"), repository / "snapshots" / ("0" * 40))
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0" * 40)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="recon"):
         NETWORKS[name]("", CPU)
         NETWORKS[name]("", CPU)
     assert caplog.text.count(f"is under {licence}") == 1 and "Fetching" not in caplog.text
