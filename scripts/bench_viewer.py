@@ -1,13 +1,16 @@
 """What many onlookers cost a fit, and how soon a large scene is seen.
 
-    python scripts/bench_viewer.py                # 20 clients for a minute; 200,000 Gaussians
+    python scripts/bench_viewer.py                # 20 clients for a minute, twice; 200,000 Gaussians
     python scripts/bench_viewer.py --clients 3 --seconds 5 --gaussians 20000
 
 First: a scene of many Gaussians, one client on loopback: seconds until all of them have arrived, and bytes.
-Then: a fit of the bundled photos with the viewer, alone, with all clients moving, and alone again, so that
-what else the machine does cancels; the memory of the server while they move. Clients are a process of their
-own, on the same machine: its cores are shared with the fit, as they would be with a browser. Ends with 1 if
-a client, a thread of the server or a callback failed.
+Then: a fit of the bundled photos with the viewer, alone and with all clients moving in turns, each turn with
+clients compared with those without before and after it, so that what else the machine does cancels. A step
+costs the same in all turns: the fit is one of so many steps that it stays in its first part.
+Beside the pace, which wants an otherwise idle machine, the processor's time that the fit's and the viewer's
+threads took, which does not; and the memory of the server. Clients are a process of their own that gets what
+the fit leaves, as browsers are on machines of their own. Ends with 1 if a client, a thread of the server or
+a callback failed.
 """
 
 import json
@@ -19,11 +22,14 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+# Before torch: recon says how the threads of a fit wait for each other.
+from recon import datasets  # isort: split
+
 import torch
 import tyro
 from failures import Failures
+from processor import viewer_and_fit_seconds
 
-from recon import datasets
 from recon.datasets import DataConfig
 from recon.events import Event, FitStarted, Step
 from recon.gaussians import Gaussians
@@ -37,6 +43,8 @@ from recon.viewer.live import LiveViewer
 CLIENTS = Path(__file__).with_name("viewer_clients.py")
 WARM_UP_STEPS = 50
 """The first steps are slow ones."""
+SETTLE_SECONDS = 5.0
+"""For the last panels of the clients that have come."""
 SLACK_SECONDS = 5.0
 """That clients move longer than the fit is measured, so that none leaves before."""
 PATIENCE_SECONDS = 300.0
@@ -51,7 +59,9 @@ class Arguments:
     """Of the scene that is waited for."""
     clients: int = 20
     seconds: float = 60.0
-    """Of each of the three phases."""
+    """Of each turn."""
+    rounds: int = 2
+    """How often the clients come."""
     device: str = "auto"
 
 
@@ -79,17 +89,41 @@ def first_picture(count: int) -> list[str]:
     return errors_of([seen])
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A stretch of the fit."""
+
+    seconds: float
+    steps: int
+    fit_seconds: float
+    """Of the processor, by the threads of the fit,"""
+    viewer_seconds: float
+    """and by those of the viewer."""
+    memory: list[float]
+    """Resident megabytes, once a second."""
+
+    @property
+    def pace(self) -> float:
+        """Steps a second."""
+        return self.steps / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Milliseconds of the processor that a step took the fit."""
+        return 1000 * self.fit_seconds / max(1, self.steps)
+
+
 @dataclass
-class Phases:
-    """A watcher: shows the fit, lets clients in and out, counts the steps of each phase."""
+class Turns:
+    """A watcher: shows the fit, lets clients in and out, counts the steps of each turn."""
 
     arguments: Arguments
     live: LiveViewer
-    rates: dict[str, float] = field(default_factory=dict)
-    """Steps a second."""
-    memory: list[float] = field(default_factory=list)
-    """Resident megabytes, from when all clients are there to when they go."""
+    alone: list[Turn] = field(default_factory=list)
+    watched: list[Turn] = field(default_factory=list)
+    """One between each two of the former."""
     clients: list[dict] = field(default_factory=list)
+    """What each saw, all rounds' together."""
     steps: int = 0
     stop: threading.Event | None = None
 
@@ -102,26 +136,32 @@ class Phases:
             self.steps = event.step
 
     def _conduct(self) -> None:
-        seconds, viewer = self.arguments.seconds, self.live._viewer
-        assert viewer is not None and self.stop is not None
+        assert self.live._viewer is not None and self.stop is not None
         while self.steps < WARM_UP_STEPS:
             time.sleep(0.1)
-        self._count("alone", seconds)
-        crowd = start_clients(viewer.url, self.arguments.clients, seconds + SLACK_SECONDS, 0)
-        assert crowd.stdout is not None
-        if crowd.stdout.readline().strip() == "ready":
-            self._count("watched", seconds)
-        self.clients = told(crowd)
-        self._count("alone again", seconds)
+        self.alone.append(self._turn())
+        for _ in range(self.arguments.rounds):
+            self._let_clients_in(self.live._viewer.url)
+            self.alone.append(self._turn())
         self.stop.set()
 
-    def _count(self, phase: str, seconds: float) -> None:
-        begin, before = time.perf_counter(), self.steps
-        while (passed := time.perf_counter() - begin) < seconds:
-            time.sleep(min(1.0, seconds - passed))
-            if phase == "watched":
-                self.memory.append(resident_mb())
-        self.rates[phase] = (self.steps - before) / (time.perf_counter() - begin)
+    def _let_clients_in(self, url: str) -> None:
+        moving = SETTLE_SECONDS + self.arguments.seconds + SLACK_SECONDS
+        crowd = start_clients(url, self.arguments.clients, moving, splats=0)
+        assert crowd.stdout is not None
+        if crowd.stdout.readline().strip() == "ready":
+            time.sleep(SETTLE_SECONDS)
+            self.watched.append(self._turn())
+        self.clients += told(crowd)
+
+    def _turn(self) -> Turn:
+        begin, steps, memory = time.perf_counter(), self.steps, []
+        viewer, fit = viewer_and_fit_seconds()
+        while (passed := time.perf_counter() - begin) < self.arguments.seconds:
+            time.sleep(min(1.0, self.arguments.seconds - passed))
+            memory.append(resident_mb())
+        viewer_end, fit_end = viewer_and_fit_seconds()
+        return Turn(passed, self.steps - steps, fit_end - fit, viewer_end - viewer, memory)
 
 
 def many_clients(arguments: Arguments) -> list[str]:
@@ -130,29 +170,36 @@ def many_clients(arguments: Arguments) -> list[str]:
     engine = pick_engine("auto", device)
     views = datasets.load(DataConfig(arguments.run, layout="nerfstudio")).train
     assert isinstance(views, Views), "a run has cameras"
-    phases = Phases(arguments, LiveViewer("127.0.0.1", 0, engine))
+    turns = Turns(arguments, LiveViewer("127.0.0.1", 0, engine))
     method = METHODS["recon"][1]
     endless = replace(method, fit=replace(method.fit, max_steps=10**6))
-    fit_views(views.to(device), endless, engine, Stopwatch(device), phases)
-    phases.live.close()
-    report(phases)
-    missing = [] if "watched" in phases.rates else ["the clients did not all come"]
-    return errors_of(phases.clients) + missing
+    fit_views(views.to(device), endless, engine, Stopwatch(device), turns)
+    turns.live.close()
+    report(turns)
+    missing = arguments.rounds - len(turns.watched)
+    return errors_of(turns.clients) + [f"in {missing} rounds not all clients came"] * (missing > 0)
 
 
-def report(phases: Phases) -> None:
+def report(turns: Turns) -> None:
     """Prints what was measured."""
-    rates, clients = phases.rates, phases.clients
-    for name, rate in rates.items():
-        print(f"{name}: {rate:.2f} steps a second")
-    if "watched" in rates:
-        slowing = 1 - rates["watched"] / ((rates["alone"] + rates["alone again"]) / 2)
-        print(f"{len(clients)} clients moving at once slow the fit by {100 * slowing:.0f} %")
-        quarter = max(1, len(phases.memory) // 4)
-        start, end = (sum(part) / len(part) for part in (phases.memory[:quarter], phases.memory[-quarter:]))
-        print(f"memory: {start:.0f} MB in the first quarter of that time, {end:.0f} MB in the last")
-    megabytes = sum(one["bytes"] for one in clients) / 1e6
-    print(f"{megabytes:.0f} MB sent to all")
+    for before, watched, after in zip(turns.alone, turns.watched, turns.alone[1:], strict=False):
+        slowing = 1 - watched.pace / ((before.pace + after.pace) / 2)
+        print(
+            f"{100 * slowing:.0f} % slower: {before.pace:.2f} steps a second, watched {watched.pace:.2f}, "
+            f"then {after.pace:.2f}"
+        )
+        print(
+            f"  processor: the fit {before.cost:.0f} ms a step, watched {watched.cost:.0f}, then "
+            f"{after.cost:.0f}; the viewer {1000 * watched.viewer_seconds / watched.seconds:.0f} ms a second"
+        )
+        print(
+            f"  memory: {before.memory[-1]:.0f} MB, watched {min(watched.memory):.0f} to "
+            f"{max(watched.memory):.0f}, then {after.memory[-1]:.0f}"
+        )
+    rounds = max(1, len(turns.watched))
+    moves = sum(one["moves"] for one in turns.clients) / rounds
+    megabytes = sum(one["bytes"] for one in turns.clients) / 1e6 / rounds
+    print(f"a round of {turns.arguments.clients} clients: moved {moves:.0f} times, {megabytes:.0f} MB sent")
 
 
 def errors_of(clients: list[dict]) -> list[str]:

@@ -1,7 +1,10 @@
 """A running fit in the browser: the watcher that `recon train --viewer` adds."""
 
 import logging
+import threading
 from pathlib import Path
+
+import torch
 
 from recon.events import Event, FitStarted, Step, ViewsPlaced
 from recon.rendering import Engine
@@ -29,6 +32,7 @@ class LiveViewer:
             case ViewsPlaced(_, held_out):
                 self._held_out = held_out
             case FitStarted(views, gaussians, near, stop):
+                later_threads_on_one_core()
                 scene = ViewerScene.from_views(gaussians, views, self._held_out, near, self._folder)
                 self._viewer = serve(scene, self._host, self._port, self._engine)
                 self._viewer.train(stop)
@@ -50,3 +54,14 @@ class LiveViewer:
         """Nobody looks on any more."""
         if self._viewer is not None:
             self._viewer.stop()
+
+
+def later_threads_on_one_core() -> None:
+    """Threads that start from now on compute on one core each; the calling one, a fit's, keeps its own.
+
+    Otherwise each of the viewer's threads gets helpers on all cores with its first tensor, and the fit, whose
+    own two halves wait for each other thousands of times a second, waits for theirs as well."""
+    torch.get_num_threads()  # a thread takes over what holds when it first asks
+    thread = threading.Thread(target=torch.set_num_threads, args=(1,))
+    thread.start()
+    thread.join()

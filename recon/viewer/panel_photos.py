@@ -7,7 +7,6 @@ from jaxtyping import Float
 
 from recon.viewer.client import Client
 from recon.viewer.frame import DISPLAY_DISTANCE
-from recon.viewer.scene import thumbnail
 
 FRUSTUM_COLOUR = (255, 170, 40)
 MAX_FRUSTUM = 0.08 * DISPLAY_DISTANCE
@@ -71,7 +70,7 @@ class PhotosPanel:
                 thickness=1.5,
                 thickness_units="screen",
                 color=FRUSTUM_COLOUR,
-                image=thumbnail(scene.photos[index]),
+                image=self._client.stage.thumbnails[index],
                 wxyz=tf.SO3.from_matrix(rotation).wxyz,
                 position=place.position,
                 cast_shadow=False,

@@ -16,7 +16,7 @@ from recon.scene import Cameras
 from recon.support import MIN_ALPHA, Support, support
 from recon.viewer.frame import DISPLAY_DISTANCE, display_frame, overview, standpoints
 from recon.viewer.paint import FALSE_COLOURS, Paint, paint
-from recon.viewer.scene import ViewerScene
+from recon.viewer.scene import ViewerScene, thumbnail
 from recon.viewer.splats import Splats, splats_from_gaussians
 
 STANDING_DISTANCE = 1e-3 * DISPLAY_DISTANCE
@@ -49,6 +49,8 @@ class Stage:
         an engine nothing is drawn on the server, and support is not known."""
         scene = replace(scene, gaussians=scene.gaussians.snapshot())
         self.scene, self.engine = scene, engine
+        self.thumbnails = tuple(thumbnail(photo) for photo in scene.photos)
+        """Made once: twenty windows that come together would each fill a thread's memory with photos."""
         self.frame = display_frame(scene.gaussians, scene.cameras)
         seen = standpoints(scene.gaussians, scene.cameras, self.frame)
         self.standpoints = seen or (overview(self.frame),)

@@ -100,3 +100,24 @@ def test_the_last_step_ends_the_controls_and_is_shown(live: LiveViewer):
     assert live._viewer._stage.shown is not before
     assert not panel(live)._pause.visible and panel(live)._state.value.endswith("done")
     assert live._viewer._painter.share == 1.0
+
+
+def test_the_threads_of_a_viewer_compute_on_one_core_each_and_the_fit_on_all():
+    gaussians, views = two_coloured_wall()
+    before, later = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+    live = LiveViewer("127.0.0.1", 0, rasterize_reference)
+    try:
+        live(FitStarted(views, gaussians, 0.5, threading.Event()))
+        assert torch.get_num_threads() == 3
+        assert live._viewer is not None
+        done = threading.Event()
+        live._viewer._painter.ask("test", lambda: (later.append(torch.get_num_threads()), done.set()))
+        assert done.wait(10)
+        thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+    finally:
+        live.close()
+        torch.set_num_threads(before)
+    assert later == [1, 1]
