@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import viser
+from torch import Tensor
 from viser import uplot
 
 from recon.events import Step
@@ -26,6 +27,8 @@ class TrainingPanel:
         self._stop = stop
         self._running = threading.Event()
         self._running.set()
+        self._terms: dict[str, Tensor] = {}
+        """The last of each kind since the last point."""
         self._points: list[tuple[float, ...]] = []
         self._names: tuple[str, ...] = ()
         self._every, self._drawn_at = READ_EVERY, -float("inf")
@@ -73,8 +76,9 @@ class TrainingPanel:
     def tell(self, step: Step) -> None:
         """Show how far the fit is."""
         last = step.step == step.max_steps or self._stop.is_set()
+        self._terms |= step.losses
         if step.step % self._every == 0 or last:
-            self._add_point(step)
+            self._add_point(step.step)
         if time.monotonic() - self._drawn_at < DRAW_SECONDS and not last:
             return
         self._drawn_at = time.monotonic()
@@ -85,13 +89,15 @@ class TrainingPanel:
             self._pause.visible = self._end.visible = False
             self._state.value += ", done" if step.step == step.max_steps else ", stopped"
 
-    def _add_point(self, step: Step) -> None:
-        """Losses come and go with the regularisers' schedules: a term that is not there counts nothing."""
-        names = self._names + tuple(name for name in step.losses if name not in self._names)
+    def _add_point(self, step: int) -> None:
+        """Terms that only every few steps have are in each point, or the curve would be a saw; those that a
+        schedule has ended count nothing."""
+        names = self._names + tuple(name for name in self._terms if name not in self._names)
         self._points = [point + (0.0,) * (len(names) - len(self._names)) for point in self._points]
         self._names = names
-        losses = {name: float(loss) for name, loss in step.losses.items()}
-        self._points.append((float(step.step), *(losses.get(name, 0.0) for name in names)))
+        losses = {name: float(loss) for name, loss in self._terms.items()}
+        self._points.append((float(step), *(losses.get(name, 0.0) for name in names)))
+        self._terms = {}
         if len(self._points) > MAX_POINTS:
             self._points, self._every = self._points[1::2], 2 * self._every
 
@@ -103,7 +109,7 @@ class TrainingPanel:
         data = (table[:, 0], total, *table[:, 1:].T)
         series = (uplot.Series(label="step"), uplot.Series(label="loss", stroke="#ffffff", width=2))
         series += tuple(
-            uplot.Series(label=name, stroke=COLOURS[i % len(COLOURS)], width=1)
+            uplot.Series(label=name.replace("_", " "), stroke=COLOURS[i % len(COLOURS)], width=1)
             for i, name in enumerate(self._names)
         )
         if self._plot is not None and len(self._plot.series) == len(series):

@@ -1,5 +1,6 @@
 """A running fit in the viewer: holding, going on, ending; and its curve."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from two_colours import two_coloured_wall
 from recon.events import FitStarted, Step, ViewsPlaced
 from recon.rendering.reference import rasterize_reference
 from recon.viewer.live import LiveViewer
-from recon.viewer.panel_training import MAX_POINTS, TrainingPanel
+from recon.viewer.panel_training import MAX_POINTS, READ_EVERY, TrainingPanel
 
 
 def step(number: int, max_steps: int = 1000, **losses: float) -> Step:
@@ -121,3 +122,13 @@ def test_the_threads_of_a_viewer_compute_on_one_core_each_and_the_fit_on_all():
         live.close()
         torch.set_num_threads(before)
     assert later == [1, 1]
+
+
+def test_a_term_that_only_every_few_steps_have_is_in_every_point_of_the_curve(live: LiveViewer):
+    first, photometric, warp = step(1), torch.tensor(1.0), torch.tensor(2.0)
+    for number in range(1, 3 * READ_EVERY + 1):
+        losses = {"photometric": photometric}
+        if number % 7 == 1 and number <= 2 * READ_EVERY:
+            losses["warp"] = warp
+        panel(live).tell(dataclasses.replace(first, step=number, losses=losses))
+    assert [point[1:] for point in panel(live)._points] == [(1.0, 2.0), (1.0, 2.0), (1.0, 0.0)]
