@@ -87,15 +87,15 @@ def depth_picture(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w 3"]:
 
 SUPPORT_COLOURS = (
     (0.5, 0.5, 0.5),
-    (0.84, 0.19, 0.15),
-    (0.99, 0.75, 0.3),
-    (0.45, 0.75, 0.4),
-    (0.1, 0.45, 0.3),
+    (0.95, 0.55, 0.10),
+    (0.93, 0.86, 0.20),
+    (0.16, 0.72, 0.34),
+    (0.10, 0.45, 0.30),
 )
-"""No surface; seen by one photo, two, three, four and more."""
+"""No surface; seen by one photo, two, three, four and more: up to three the viewer's colours."""
 
 
 def support_picture(count: Int[Tensor, "h w"]) -> Float[Tensor, "h w 3"]:
-    """Red where one photo alone vouches for the surface, green where several do."""
+    """Orange where one photo alone vouches for the surface, green where several do."""
     colours = torch.tensor(SUPPORT_COLOURS, device=count.device)
     return colours[count.clamp(max=len(SUPPORT_COLOURS) - 1)]

@@ -114,9 +114,10 @@ def curves(steps: list[int], losses: dict[str, list[float]]) -> str:
             if value > 0
         )
         lines.append(f'<polyline points="{points}" fill="none" stroke="{hue}" stroke-width="1.5"/>')
-        lines.append(f'<text x="{CURVE[0] - 130}" y="{14 + 14 * i}" style="fill:{hue}">{escape(name)}</text>')
+        words = escape(name.replace("_", " "))
+        lines.append(f'<text x="{CURVE[0] - 130}" y="{14 + 14 * i}" style="fill:{hue}">{words}</text>')
     for value in (bottom, top):
-        lines.append(f'<text x="0" y="{_up(value, bottom, top)}">{value:.1e}</text>')
+        lines.append(f'<text x="0" y="{_up(value, bottom, top)}">{value:.2g}</text>')
     for step in (steps[0], steps[-1]):
         lines.append(f'<text x="{_along(step, steps[0], steps[-1])}" y="{CURVE[1]}">{step}</text>')
     return wide(f'<svg viewBox="0 0 {CURVE[0]} {CURVE[1]}" role="img">{"".join(lines)}</svg>')

@@ -8,7 +8,8 @@ import torch
 from recon.rendering import Engine
 from recon.viewer.run import load_scene
 from recon.viewer.scene import ViewerScene
-from recon.viewer.server import Viewer, serve
+from recon.viewer.server import serve
+from recon.viewer.viewer import Viewer
 
 __all__ = ["Viewer", "ViewerScene", "load_scene", "serve", "view"]
 

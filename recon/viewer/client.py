@@ -9,7 +9,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import imageio.v3 as iio
 import numpy as np
@@ -24,10 +23,9 @@ from recon.viewer.overlay import lay_over
 from recon.viewer.painter import Painter
 from recon.viewer.scene import to_bytes
 from recon.viewer.stage import Shown, Stage
+from recon.viewer.wish import MAX_SPLATS, Colour, Wish
 
 GAUSSIANS_NODE = "/gaussians"
-MAX_SPLATS = 500_000
-"""Drawn at first; a laptop's own graphics still turns this many."""
 REST_SECONDS = 0.3
 """An eye that did not move for so long is at rest,"""
 LOOK_SECONDS = 0.1
@@ -40,25 +38,6 @@ NARROW_PIXELS = 600
 """Width of a window, as a phone's, in which open panels would hide the scene."""
 SHOT_SECONDS = 60.0
 """How long a browser may take to draw a picture for us."""
-
-
-Colour = tuple[int, int, int]
-"""Red, green and blue, to 255."""
-
-
-@dataclass
-class Wish:
-    """What a window asks to see; its panels change it."""
-
-    mode: str = "Colour"
-    background: Colour = (0, 0, 0)
-    """Of what no Gaussian covers."""
-    follow: bool = True
-    """Colours follow the direction that the eye looks from."""
-    on_server: bool = False
-    max_splats: int = MAX_SPLATS
-    photo_share: float = 0.0
-    """Of the photo over the picture, while the eye stands where it was taken."""
 
 
 class Client:

@@ -10,7 +10,8 @@ from recon.events import Event, FitStarted, Step, ViewsPlaced
 from recon.rendering import Engine
 from recon.scene import Views
 from recon.viewer.scene import ViewerScene
-from recon.viewer.server import Viewer, serve
+from recon.viewer.server import serve
+from recon.viewer.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 

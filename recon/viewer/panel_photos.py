@@ -36,9 +36,9 @@ class PhotosPanel:
                     "Photo over scene", 0.0, 1.0, 0.05, 0.0, hint="While you stand where it was taken."
                 )
                 self._share.on_update(lambda _: self._set_share(self._share.value))
-            self._show = gui.add_checkbox("Show in scene", True)
+            self._show = gui.add_checkbox("Photos in scene", True)
             self._show.on_update(lambda _: self._arrange())
-            self._scale = gui.add_slider("Size", 0.1, 3.0, 0.1, 1.0)
+            self._scale = gui.add_slider("Their size", 0.1, 3.0, 0.1, 1.0)
             self._scale.on_update(lambda _: self._arrange())
         client.on_look.append(self._hide_around)
 

@@ -2,8 +2,9 @@
 
 import viser
 
-from recon.viewer.client import MAX_SPLATS, Client
+from recon.viewer.client import Client
 from recon.viewer.paint import MODES
+from recon.viewer.wish import MAX_SPLATS
 
 BACKGROUNDS = {"Black": (0, 0, 0), "White": (255, 255, 255)}
 PERFORMANCE = {"Best picture": MAX_SPLATS, "Balanced": 150_000, "Smooth motion": 50_000}

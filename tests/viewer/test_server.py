@@ -21,6 +21,7 @@ from recon.errors import InputError, MachineError
 from recon.exporting import write_ply, write_views
 from recon.gaussians import Gaussians
 from recon.viewer import Viewer, ViewerScene, address, load_scene, server
+from recon.viewer import viewer as viewer_module
 from recon.viewer.client import Client
 from recon.viewer.scene import THUMBNAIL_PIXELS, small_copy
 
@@ -84,7 +85,7 @@ def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkey
     gaussians, _ = two_coloured_wall()
     half = gaussians.select(torch.arange(len(gaussians)) % 2 == 0)
     everything, now, onlookers = shown(viewer), 1000.0, {}
-    monkeypatch.setattr(server.time, "monotonic", lambda: now)
+    monkeypatch.setattr(viewer_module.time, "monotonic", lambda: now)
     monkeypatch.setattr(viewer._renewer, "ask", lambda who, job, delay=0.0: job())
     monkeypatch.setattr(viewer._server, "get_clients", lambda: onlookers)
 
@@ -104,11 +105,11 @@ def test_live_updates_wait_for_time_steps_and_an_onlooker(viewer: Viewer, monkey
     viewer.update(gaussians, step=900)
     assert shown(viewer) == everything
 
-    onlookers.update((number, object()) for number in range(3 * server.FULL_PACE_WINDOWS))
-    now += 2.9 * server.UPDATE_SECONDS
+    onlookers.update((number, object()) for number in range(3 * viewer_module.FULL_PACE_WINDOWS))
+    now += 2.9 * viewer_module.UPDATE_SECONDS
     viewer.update(half, step=5000)
     assert shown(viewer) == everything, "too soon for so many windows"
-    now += 0.2 * server.UPDATE_SECONDS
+    now += 0.2 * viewer_module.UPDATE_SECONDS
     viewer.update(half, step=5000)
     assert shown(viewer) == everything // 2
 
@@ -121,7 +122,7 @@ def test_the_fit_goes_on_while_another_thread_shows_a_moment_of_it(
     jobs = []
     monkeypatch.setattr(viewer._server, "get_clients", lambda: {0: object()})
     monkeypatch.setattr(viewer._renewer, "ask", lambda who, job, delay=0.0: jobs.append(job))
-    monkeypatch.setattr(server, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(viewer_module, "UPDATE_SECONDS", 0.0)
     before = viewer._stage.shown
     viewer.update(gaussians, step=500)
     viewer.update(gaussians, step=1000)
