@@ -3,6 +3,7 @@ them reaches.
 
     python scripts/bench_refinement.py --data ../shared/data                          # a GPU: minutes
     python scripts/bench_refinement.py --max-size 256 --scenes flower --no-fit        # CPU: poses alone
+    python scripts/bench_refinement.py --ways matches --no-fit --matched build/matched   # for another machine
 
 Each camera is turned by --degrees about an axis of its own, and moved by --share of the scene's median depth.
 Ways: `true` cameras, `disturbed` ones, then from those: `matches` as --refine-poses does it (needs pycolmap),
@@ -10,12 +11,14 @@ Ways: `true` cameras, `disturbed` ones, then from those: `matches` as --refine-p
 ATE in per cent of the camera extent, blind to the choice of the world; how many times smaller the mean of the
 three ratios to `disturbed` is; PSNR of held-out photos from their true cameras, taken along by the similarity
 that takes the true train cameras to the row's, and from cameras aligned to the scene in 300 steps.
+--matched keeps the disturbed cameras and what the matches made of them, and reads them from there, so that a
+machine without pycolmap can go on from those of another.
 """
 
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import development_scenes
@@ -25,6 +28,7 @@ from pose_sets import fountain
 
 from recon.alignment import AlignmentConfig
 from recon.camera_offsets import rotations
+from recon.checkpoint import load_tensors, save_tensors
 from recon.datasets import DataConfig
 from recon.datasets.posed import Shot, read_views
 from recon.datasets.undistort import Lens
@@ -33,7 +37,7 @@ from recon.methods.priors.cache import cached_stereo
 from recon.methods.priors.poses_accuracy import PoseAccuracy, pose_accuracy
 from recon.methods.priors.poses_frame import similarity_of_cameras
 from recon.methods.priors.stereo_types import StereoPrior
-from recon.methods.table import METHODS
+from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import evaluate, mean_scores
 from recon.pipeline import Stopwatch, aligned_scores, fit_views
 from recon.rendering import Engine, pick_device, pick_engine
@@ -89,25 +93,46 @@ def stereo_of(views: Views) -> StereoPrior:
     return cached_stereo(None, views, PARTS.stereo, PARTS.depth_range, lambda index: None)
 
 
-def by_matches(views: Views, engine: Engine) -> Cameras:
+@dataclass(frozen=True)
+class Trial:
+    """Photos with disturbed cameras."""
+
+    views: Views
+    engine: Engine
+    kept: Path | None
+    """File of the cameras by matches; None: they are not kept."""
+
+
+def by_matches(trial: Trial) -> Cameras:
     """As --refine-poses."""
     from recon.methods.priors.poses_given import refine_given
 
-    return refine_given(views).cameras
+    given = trial.views.cameras
+    if trial.kept is None:
+        return refine_given(trial.views).cameras
+    if not trial.kept.exists():
+        matched = refine_given(trial.views).cameras
+        trial.kept.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {"disturbed": given.camera_from_world, "matches": matched.camera_from_world}
+        save_tensors(trial.kept, tensors, {})
+    tensors, _ = load_tensors(trial.kept, given.Ks.device)
+    return replace(given, camera_from_world=tensors["matches"])
 
 
-def by_photos(views: Views, engine: Engine) -> Cameras:
+def by_photos(trial: Trial) -> Cameras:
     """As --refinement.rounds 2."""
-    return refine_by_photos(views, stereo_of, CameraRefinementConfig(rounds=2), PARTS.fit, engine).cameras
+    rounds = CameraRefinementConfig(rounds=2)
+    return refine_by_photos(trial.views, stereo_of, rounds, PARTS.fit, trial.engine).cameras
 
 
-def by_both(views: Views, engine: Engine) -> Cameras:
+def by_both(trial: Trial) -> Cameras:
     """The matches first, for they reach far; then the photos."""
-    return by_photos(views.with_cameras(by_matches(views, engine)), engine)
+    matched = by_matches(trial).to(trial.views.images[0].device)
+    return by_photos(replace(trial, views=trial.views.with_cameras(matched)))
 
 
-WAYS: dict[str, Callable[[Views, Engine], Cameras]] = {
-    "disturbed": lambda views, engine: views.cameras,
+WAYS: dict[str, Callable[[Trial], Cameras]] = {
+    "disturbed": lambda trial: trial.views.cameras,
     "matches": by_matches,
     "photos": by_photos,
     "both": by_both,
@@ -133,11 +158,19 @@ def errors(cameras: Cameras, truth: Cameras) -> dict[str, float]:
     }
 
 
-def fitted(train: Views, test: Views, engine: Engine, clock: Stopwatch) -> dict[str, float | None]:
-    """PSNR of the held-out photos after a whole fit."""
-    result = fit_views(train, PARTS, engine, clock, lambda event: None)
-    scores = evaluate(result.state.gaussians, test, engine, near_plane(result.stereo))
-    aligned = aligned_scores(result, test, AlignmentConfig(steps=300), engine)
+def fitted(
+    train: Views,
+    test: Views,
+    engine: Engine,
+    clock: Stopwatch,
+    parts: MethodConfig = PARTS,
+    align_steps: int = 300,
+) -> dict[str, float | None]:
+    """PSNR of the held-out photos after a whole fit, and after their cameras are aligned to it."""
+    result = fit_views(train, parts, engine, clock, lambda event: None)
+    with clock.stage("evaluation"):
+        scores = evaluate(result.state.gaussians, test, engine, near_plane(result.stereo))
+        aligned = aligned_scores(result, test, AlignmentConfig(steps=align_steps), engine)
     return {"psnr": mean_scores(list(scores.values())).psnr, "psnr_aligned": aligned["psnr_aligned"]}
 
 
@@ -152,6 +185,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--max-size", type=int, default=512)
     parser.add_argument("--no-fit", action="store_true", help="poses alone")
+    parser.add_argument("--matched", type=Path, help="folder that keeps the cameras by matches")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, help="JSON, a line a row")
     options = parser.parse_args()
@@ -169,13 +203,20 @@ def bench(
 ) -> None:
     """The rows of one scene and one disturbance."""
     train, test = (v.to(device) for v in scene_of(name, options.data, views, options.max_size))
-    shift = options.share * stereo_of(train).scale
-    given = disturbed(train.cameras, options.degrees, shift, seed)
+    what = (name, views, seed, options.max_size, options.degrees, options.share)
+    kept = options.matched and options.matched / ("-".join(map(str, what)) + ".safetensors")
+    if kept is not None and kept.exists():
+        poses = load_tensors(kept, device)[0]["disturbed"]
+        given = replace(train.cameras, camera_from_world=poses)
+    else:
+        shift = options.share * stereo_of(train).scale
+        given = disturbed(train.cameras, options.degrees, shift, seed)
+    trial = Trial(train.with_cameras(given), engine, kept)
     start = errors(given, train.cameras)
     for way in options.ways:
         clock = Stopwatch(device)
         with clock.stage("cameras"):
-            cameras = train.cameras if way == "true" else WAYS[way](train.with_cameras(given), engine)
+            cameras = train.cameras if way == "true" else WAYS[way](trial)
         line: dict[str, object] = {"scene": name, "views": views, "way": way, "seed": seed}
         off = errors(cameras.to(device), train.cameras)
         ratio = sum(off[key] / start[key] for key in off) / len(off)

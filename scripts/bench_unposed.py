@@ -1,0 +1,141 @@
+"""Fits photos with the cameras of their data set and with cameras solved from the photos alone, and prints
+what both reach on held-out photos.
+
+    python scripts/bench_unposed.py --solved build/unposed --no-fit                  # needs pycolmap
+    python scripts/bench_unposed.py --solved build/unposed --seeds 3 --device cuda   # needs none any more
+
+Solved cameras are kept in the folder --solved and read from there, so that a machine without pycolmap can fit
+with those of another. Train photos are solved without EXIF; held-out photos are placed among them one by one,
+and both ways are measured on those that could be. `psnr` is from these cameras, `psnr_aligned` from cameras
+aligned to the scene by the held-out photos themselves (InstantSplat's protocol, --align steps), for given
+cameras too, whose lens distortion some data sets leave out. A row a seed; then the means over the seeds, of
+which `difference` is solved less given.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from bench_refinement import PARTS, fitted, scene_of
+
+from recon.methods.priors.cache import load_cameras, save_cameras
+from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
+from recon.methods.priors.poses_types import PosesConfig
+from recon.pipeline import Stopwatch
+from recon.placing import solve_views
+from recon.rendering import Engine, pick_device, pick_engine
+from recon.scene import Photos, Scene, Views
+
+COLUMNS = "scene views cameras seed placed ATE focal psnr psnr_aligned seconds".split()
+SCORES = ("psnr", "psnr_aligned")
+Row = dict[str, object]
+
+
+def without_cameras(views: Views) -> Photos:
+    """The photos alone, without what EXIF says of the lens."""
+    return Photos(
+        images=views.images,
+        names=views.names,
+        masks=views.masks,
+        paths=views.paths,
+        focal_priors=(None,) * len(views),
+    )
+
+
+def solved_views(train: Views, test: Views, kept: Path) -> tuple[Views, Views]:
+    """Train photos as solved and held-out photos as placed among them, those that could be; from the file
+    `kept` if it is there, else kept in it."""
+    photos = without_cameras(train), without_cameras(test)
+    if kept.exists():
+        return load_cameras(kept, photos)
+    placed = solve_views(Scene(*photos), PosesConfig(), lambda event: None)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    save_cameras(kept, photos, placed)
+    return placed
+
+
+def errors(solved: Views, given: Views) -> dict[str, float]:
+    """ATE in per cent of the camera extent, and the largest error of a focal length in per cent."""
+    known = [given.names.index(name) for name in solved.names]
+    measured = pose_accuracy(solved.cameras.camera_from_world, given.cameras.camera_from_world, known)
+    focals = given.cameras.Ks[known, 0, 0]
+    return {"ATE": 100 * measured.ate, "focal": 100 * focal_error(solved.cameras.Ks, focals)}
+
+
+def rows(
+    name: str, views: int, options: argparse.Namespace, device: torch.device, engine: Engine
+) -> Iterator[Row]:
+    """Of one scene: each seed with either cameras."""
+    train, test = scene_of(name, options.data, views, options.max_size)
+    solved, located = solved_views(train, test, options.solved / f"{name}-{views}.safetensors")
+    same = test.select([test.names.index(photo) for photo in located.names])
+    placed = f"{len(solved)}/{len(train)} + {len(located)}/{len(test)}"
+    ways = {"given": (train, same, {}), "solved": (solved, located, errors(solved, train))}
+    for seed in range(options.seeds):
+        for way, (fit, held_out, measured) in ways.items():
+            row: Row = {"scene": name, "views": views, "cameras": way, "seed": seed}
+            row |= {"placed": placed if way == "solved" else "", **measured}
+            if not options.no_fit:
+                steps = options.max_steps or PARTS.fit.max_steps
+                parts = replace(PARTS, fit=replace(PARTS.fit, seed=seed, max_steps=steps))
+                clock = Stopwatch(device)
+                row |= fitted(fit.to(device), held_out.to(device), engine, clock, parts, options.align)
+                row["seconds"] = sum(clock.seconds.values())
+            yield row
+
+
+def means(measured: list[Row]) -> Iterator[Row]:
+    """Of one scene: the means over the seeds of either cameras, and their difference."""
+    mean = {
+        way: {key: fmean(float(str(row[key])) for row in measured if row["cameras"] == way) for key in SCORES}
+        for way in ("given", "solved")
+    }
+    mean["difference"] = {key: mean["solved"][key] - mean["given"][key] for key in SCORES}
+    for way, scores in mean.items():
+        common: Row = {key: measured[0][key] for key in ("scene", "views")}
+        yield common | {"cameras": way, "seed": "mean", **scores}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the captures")
+    parser.add_argument("--solved", type=Path, required=True, help="folder that keeps the solved cameras")
+    # Of other data sets the readers undo a lens distortion that a solver of photos does not know of.
+    parser.add_argument("--scenes", nargs="+", default=["flower"], choices=["flower", "fountain"])
+    parser.add_argument("--views", nargs="+", type=int, default=[3, 6, 9])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--align", type=int, default=500, help="steps of a held-out photo's alignment")
+    parser.add_argument("--max-size", type=int, default=512)
+    parser.add_argument("--max-steps", type=int, help="of a fit, if not all")
+    parser.add_argument("--no-fit", action="store_true", help="solve alone")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--output", type=Path, help="JSON, a line a row")
+    options = parser.parse_args()
+    device = pick_device(options.device)
+    engine = pick_engine("auto", device)
+    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
+    for name in options.scenes:
+        for views in options.views:
+            measured = []
+            for row in rows(name, views, options, device, engine):
+                measured.append(row)
+                show(row, options.output)
+            for row in () if options.no_fit else means(measured):
+                show(row, options.output)
+
+
+def show(row: Row, output: Path | None) -> None:
+    """A line of the table, and of the file."""
+    cells = (row.get(column, "") for column in COLUMNS)
+    print("| " + " | ".join(f"{x:.2f}" if isinstance(x, float) else str(x) for x in cells) + " |", flush=True)
+    if output:
+        with output.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()
