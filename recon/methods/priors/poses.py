@@ -96,7 +96,7 @@ def solve_cameras(
     """Cameras and sparse points of `photos`, from their files. Deterministic for a seed.
 
     Where a quick search leaves photos out, or hanging on few points, a thorough one follows, several times
-    slower; the better one counts. Photos that contradict their own matches are left out.
+    slower; the better one counts. Photos that contradict their own matches are left out of either.
     Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
     """
     if len(photos) < 2:
@@ -108,7 +108,6 @@ def solve_cameras(
         best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
     if best.model is None:
         raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
-    drop_contradicted(best.model, best.features, best.matches)
     free_centres(best.model, pictures if config.dense_tracks else None)
     return _solved(photos, pictures, best.model, best)
 
@@ -156,6 +155,7 @@ def _attempt(
         model = None if turned else best_model(database_path, len(pictures), seed)
     if model is not None:
         polish(model)
+        drop_contradicted(model, features, matches)
         if not has_parallax(model):
             model = None
     tell(3, "cameras placed" if model is not None else "no cameras found")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pycolmap
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from recon.datasets.photo_file import read_photo
 from recon.errors import InputError
 from recon.events import Progress
 from recon.geometry import rotation_angle
+from recon.methods.priors import poses
 from recon.methods.priors.poses import (
     PosesConfig,
     SolvedCameras,
@@ -220,6 +222,23 @@ def test_a_stranger_among_the_photos_is_left_out_by_name(tmp_path: Path) -> None
     assert solved.warning is not None and "stranger.png" in solved.warning
     assert not solved.rows[1].registered and solved.rows[1].reprojection_error is None
     assert {event.stage for event in told} == {"cameras"} and told[-1].done == told[-1].total
+
+
+def test_a_thorough_search_that_contradicts_itself_loses_to_a_quick_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def drop_in_the_second(model: pycolmap.Reconstruction, features: object, matches: object) -> None:
+        seen.append(model.num_reg_images())
+        if len(seen) == 2:
+            model.deregister_frame(model.images[3].frame_id)
+
+    monkeypatch.setattr(poses, "SOLID", 1_000_000)
+    monkeypatch.setattr(poses, "drop_contradicted", drop_in_the_second)
+    solved = solve_cameras(read(true_poses("input")[0][2:5]), PosesConfig(max_size=400))
+    assert seen == [3, 3]
+    assert solved.registered == (0, 1, 2) and not solved.thorough
 
 
 def test_the_same_seed_gives_the_same_cameras() -> None:
