@@ -106,15 +106,15 @@ wheel: $(INSTALLED)
 
 nerfstudio: $(NERFSTUDIO)/.installed
 
-# nerfstudio by itself, because it pins gsplat, viser and others to old versions; what it imports comes with our
-# extra. The new environment sees the packages of $(VENV) behind its own, so that PyTorch is not there twice.
+# nerfstudio by itself, because it pins gsplat, viser and others to old versions; what it imports is our extra. The
+# new environment sees this folder and the packages of $(VENV) behind its own: PyTorch and the core are there once.
 $(NERFSTUDIO)/.installed: $(INSTALLED) pyproject.toml
 	@echo "Installing nerfstudio into $(NERFSTUDIO): 3 to 10 minutes. Log: $(NERFSTUDIO_LOG)"
 	@$(BIN)/python -m venv --clear $(NERFSTUDIO)
-	@SHOW='import sysconfig; print(sysconfig.get_path("purelib"))'; \
-		$(BIN)/python -c "$$SHOW" > "$$($(NERFSTUDIO)/bin/python -c "$$SHOW")/borrowed.pth"
+	@PACKAGES='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+		{ pwd; $(BIN)/python -c "$$PACKAGES"; } > "$$($(NERFSTUDIO)/bin/python -c "$$PACKAGES")/borrowed.pth"
 	@PIP="$(NERFSTUDIO)/bin/python -m pip install --disable-pip-version-check"; \
-	{ $$PIP --editable '.[nerfstudio]' && $$PIP --no-deps nerfstudio==1.1.5; } > $(NERFSTUDIO_LOG) 2>&1 || \
+	{ $$PIP 'recon[nerfstudio]' && $$PIP --no-deps nerfstudio==1.1.5; } > $(NERFSTUDIO_LOG) 2>&1 || \
 		{ tail -n 15 $(NERFSTUDIO_LOG); echo "The installation failed; the whole log is $(NERFSTUDIO_LOG)."; exit 1; }
 	@touch $@
 

@@ -51,7 +51,7 @@ def by_recon(folder: Path, photos: list[object], seed: int, steps: int, device: 
     """The scores of a fit by `recon train`, and what it says of itself."""
     run = folder / f"run{seed}"
     options = ("--device", device, "--max-steps", steps, "--seed", seed)
-    call(folder, "recon", "train", *photos, *options, "--output", run)
+    call(folder, "python", "-m", "recon", "train", *photos, *options, "--output", run)
     call(folder, "python", "-m", "recon.nerfstudio", run)
     config = folder / "outputs" / run.name / "recon-sparse" / "run" / "config.yml"
     own = json.loads((run / "metrics.json").read_text())

@@ -43,7 +43,7 @@ def call() -> Callable[..., str]:
     def run(folder: Path, program: str, *arguments: object) -> str:
         command = [str(Path(sys.executable).parent / program), *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, f"{program}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout + done.stderr

@@ -17,7 +17,8 @@ from commands import QUICK, save_posed_scene
 from recon.exporting import read_ply
 from recon.exporting.source import read_scene
 
-pytestmark = [pytest.mark.nerfstudio, pytest.mark.slow]
+# Starting one of the commands takes some 20 s: it imports every method that nerfstudio has.
+pytestmark = [pytest.mark.nerfstudio, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 STEPS = 30
 PARTS = "--pipeline.parts"
@@ -68,7 +69,7 @@ def config(call, folder) -> Path:
 @pytest.fixture(scope="module")
 def run(call, folder) -> Path:
     """The same photos and the same fit by `recon train`."""
-    call(folder, "recon", "train", "photos", *QUICK, "--test-every", 4, "--output", "run")
+    call(folder, "python", "-m", "recon", "train", "photos", *QUICK, "--test-every", 4, "--output", "run")
     return folder / "run"
 
 
@@ -91,7 +92,18 @@ def test_the_exported_ply_is_the_scene_of_the_checkpoint(call, folder, config):
         assert torch.allclose(
             getattr(exported, name), kept[f"_model.gaussians.{name}"][drawable], atol=1e-5
         ), name
-    call(folder, "recon", "export", "exported/splat.ply", "--format", "spz", "--output", "splat.spz")
+    call(
+        folder,
+        "python",
+        "-m",
+        "recon",
+        "export",
+        "exported/splat.ply",
+        "--format",
+        "spz",
+        "--output",
+        "splat.spz",
+    )
 
 
 def test_the_held_out_photos_are_rendered(call, folder, config):
