@@ -50,6 +50,15 @@ def contradictions(
     )
 
 
+def in_other_views(cameras: Cameras, depths: list[Float[Tensor, "_h _w"]]) -> list[Bool[Tensor, "_h _w"]]:
+    """Whether the point that a pixel sees lies inside the picture of a view from another place."""
+
+    def within(xyz: Float[Tensor, "_h _w 3"], view: int) -> Bool[Tensor, "_h _w"]:
+        return inside(*project(xyz, cameras.Ks[view], cameras.camera_from_world[view]), cameras.sizes[view])
+
+    return [count > 0 for count in _count_views(cameras, depths, within)]
+
+
 def _count_views(
     cameras: Cameras,
     depths: list[Float[Tensor, "_h _w"]],

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recon.geometry import inside, pixel_centres, sample
@@ -18,7 +18,7 @@ from recon.methods.priors.agreement import baselines, nearest_sources
 from recon.methods.priors.correlation import box_mean, normalised_correlation, window_statistics
 from recon.methods.priors.proposals import favour
 from recon.methods.priors.stereo_types import StereoConfig
-from recon.methods.priors.trust import DepthMap
+from recon.methods.priors.trust import DepthMap, trusted_pixels
 from recon.rendering.sweep import in_core, plane_scores
 from recon.scene import Cameras, Views
 
@@ -31,14 +31,33 @@ def depth_maps(
     on_view: Callable[[int], None] = lambda index: None,
 ) -> list[DepthMap]:
     """The sweep of every view over `planes` (inverse depths), led by `proposals` if there are any."""
-    maps = []
+    maps, scores = [], []
     for index, image in enumerate(views.images):
         score = matching_score(views, index, planes, config)
-        if proposals is not None:
-            score = favour(score, proposals[index], planes, config.proposals)
         maps.append(best_depth(score, image, planes, config))
+        if proposals is not None:
+            scores.append(score)
         on_view(index)
-    return maps
+    return maps if proposals is None else _led(views, planes, scores, maps, proposals, config)
+
+
+def _led(
+    views: Views,
+    planes: Float[Tensor, " d"],
+    scores: list[Tensor],
+    maps: list[DepthMap],
+    proposals: list[DepthMap],
+    config: StereoConfig,
+) -> list[DepthMap]:
+    """The choice among the planes once more, with a bonus for `proposals` where the sweep trusts nothing of
+    its own: a network is blind to bars that matches tell well."""
+    trusted = trusted_pixels(views.cameras, maps, float(planes[1] - planes[0]), config.trust)
+    led = []
+    for image, score, proposal, own in zip(views.images, scores, proposals, trusted, strict=True):
+        proposal = proposal._replace(confidence=proposal.confidence * ~own)
+        favoured = favour(score.clone(), proposal, planes, config.proposals)
+        led.append(best_depth(favoured, image, planes, config, matches=score))
+    return led
 
 
 def sweep_planes(cameras: Cameras, depth_range: tuple[float, float], max_planes: int) -> Float[Tensor, " d"]:
@@ -138,9 +157,13 @@ def best_depth(
     image: Float[Tensor, "h w 3"],
     inverse_depths: Float[Tensor, " d"],
     config: StereoConfig,
+    matches: Float[Tensor, "d h w"] | None = None,
 ) -> DepthMap:
     """Depth of the plane with the least aggregated cost, refined by a parabola; that plane's score, and its
-    lead over the best plane elsewhere."""
+    lead over the best plane elsewhere.
+
+    `matches` is the score without what was added to it: where photos match well at another depth, the lead
+    is no more than that in `matches`, but for the allowance."""
     cost = semi_global_aggregation(
         1 - score, image.mean(-1), config.small_step_penalty, config.large_step_penalty
     )
@@ -150,8 +173,16 @@ def best_depth(
     offset = (before - after) / (2 * (before - 2 * at + after)).clamp_min(1e-4)
     step = inverse_depths[1] - inverse_depths[0]
     inverse_depth = inverse_depths[centre] + offset.clamp(-0.5, 0.5) * step
-    confidence = score.gather(0, best[None])[0]
-    plane = torch.arange(len(score), device=score.device)[:, None, None]
-    elsewhere = score.masked_fill((plane - best).abs() <= config.trust.planes, -torch.inf).amax(dim=0)
+    margin = _lead(score, best, config.trust.planes)
+    if matches is not None:
+        allowance = config.proposals.allowance * (1 - matches.amax(dim=0).clamp(0, 1))
+        margin = torch.minimum(margin, _lead(matches, best, config.trust.planes) + allowance)
     depth = 1 / inverse_depth.clamp_min(0.5 * float(inverse_depths[0]))
-    return DepthMap(depth, confidence, confidence - elsewhere)
+    return DepthMap(depth, score.gather(0, best[None])[0], margin)
+
+
+def _lead(score: Float[Tensor, "d h w"], chosen: Int[Tensor, "h w"], reach: float) -> Float[Tensor, "h w"]:
+    """The score of the chosen planes over the best of those more than `reach` planes away."""
+    plane = torch.arange(len(score), device=score.device)[:, None, None]
+    elsewhere = score.masked_fill((plane - chosen).abs() <= reach, -torch.inf).amax(dim=0)
+    return score.gather(0, chosen[None])[0] - elsewhere

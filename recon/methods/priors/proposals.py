@@ -1,5 +1,6 @@
-"""Depth that a network proposes, put to the test of the plane sweep: it adds to the matching score at its
-depth, so that it decides where matches are silent or torn, and gives way where they are clear."""
+"""Depth that a network proposes, put to the test of the plane sweep: where the sweep trusts nothing of its
+own, the proposal adds to the matching score at its depth, so that it decides where matches are silent or
+torn. What is trusted in the end matches there about as well as anywhere."""
 
 from dataclasses import dataclass
 
@@ -7,7 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from recon.methods.priors.agreement import in_other_views
 from recon.methods.priors.trust import DepthMap
+from recon.scene import Cameras
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,14 @@ class ProposalConfig:
     reach: int = 6
     """Planes from there at which it adds nothing any more; up to half as far it adds nearly the same, so that
     within a plane any match decides."""
+    allowance: float = 0.15
+    """How much worse than at any other depth photos may match at a proposed one that is trusted, where
+    they match nowhere; nothing where they match perfectly elsewhere, and evenly between."""
     flat_confidence: float = 0.6
     """Where the sweep finds nothing to trust, proposals are kept; on flat patches only those at least this
     sure, for a backdrop may be anywhere."""
+    guess_confidence: float = 0.2
+    """Beside all other photos, where nothing was matched, only proposals at least this sure are kept."""
 
 
 def favour(
@@ -51,12 +59,15 @@ def kept_proposals(
     trusted: list[Bool[Tensor, "_h _w"]],
     proposals: list[DepthMap],
     flat: list[Bool[Tensor, "_h _w"]],
+    cameras: Cameras,
     config: ProposalConfig,
 ) -> tuple[list[Float[Tensor, "_h _w"]], list[Bool[Tensor, "_h _w"]]]:
     """The depths of `maps` with the proposals where they are not trusted, and which pixels are now known."""
     depths = [torch.where(t, m.depth, p.depth) for m, t, p in zip(maps, trusted, proposals, strict=True)]
-    sure = [
-        torch.where(f, p.confidence >= config.flat_confidence, p.confidence > 0)
-        for p, f in zip(proposals, flat, strict=True)
-    ]
-    return depths, [t | s for t, s in zip(trusted, sure, strict=True)]
+    matched = in_other_views(cameras, [p.depth for p in proposals])
+    known = []
+    for proposal, trust, is_flat, is_matched in zip(proposals, trusted, flat, matched, strict=True):
+        least = torch.where(is_matched, 0.0, config.guess_confidence)
+        least = torch.where(is_flat, config.flat_confidence, least)
+        known.append(trust | ((proposal.confidence > 0) & (proposal.confidence >= least)))
+    return depths, known

@@ -47,7 +47,7 @@ def compute_stereo(
     depths, known = [m.depth for m in maps], consistent
     if proposals is not None:
         flat = [flat_pixels(image.mean(-1)) for image in small.images]
-        depths, known = kept_proposals(maps, consistent, proposals, flat, config.proposals)
+        depths, known = kept_proposals(maps, consistent, proposals, flat, small.cameras, config.proposals)
     depths = complete_depths(small, depths, known, consistent, config.trust.planes * plane_step)
     sizes = [(height, width) for width, height in views.sizes]
     return StereoPrior(

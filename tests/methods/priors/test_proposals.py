@@ -11,10 +11,12 @@ from torch import Tensor
 
 from recon.errors import InputError
 from recon.methods.priors import stereo
+from recon.methods.priors.plane_sweep import best_depth
 from recon.methods.priors.proposals import ProposalConfig, favour, kept_proposals
 from recon.methods.priors.stereo import compute_stereo
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.methods.priors.trust import DepthMap
+from recon.scene import Cameras
 
 SEARCHED = (0.9 * NEAREST, 1.1 * FARTHEST)
 AUTO = StereoConfig(prior="auto")
@@ -41,16 +43,48 @@ def test_proposals_beyond_the_searched_planes_do_not_wrap(inverse_depth: float):
     assert near_end.max() > 0 and far_end.max() == 0
 
 
+def side_by_side(distance: float) -> Cameras:
+    """Two cameras that look the same way, with pictures of 5 by 1 pixels; at depth 3 the second has all
+    moved left by 10/3 pixels a unit of distance."""
+    poses = torch.eye(4).repeat(2, 1, 1)
+    poses[1, 0, 3] = -distance
+    K = torch.tensor([[10.0, 0.0, 2.5], [0.0, 10.0, 0.5], [0.0, 0.0, 1.0]])
+    return Cameras(poses, K.repeat(2, 1, 1), ((5, 1), (5, 1)))
+
+
 def test_what_is_trusted_stays_and_a_flat_patch_takes_sure_proposals_alone():
-    depths = [torch.full((1, 5), 2.0)]
-    trusted = [torch.tensor([[True, False, False, False, False]])]
-    flat = [torch.tensor([[False, False, True, True, False]])]
+    trusted = torch.tensor([[True, False, False, False, False]])
+    flat = torch.tensor([[False, False, True, True, False]])
     sure = torch.tensor([[0.9, 0.1, 0.5, 0.7, 0.0]])
-    told = [DepthMap(torch.full((1, 5), 3.0), sure, sure)]
-    maps = [DepthMap(depths[0], sure, sure)]
-    kept, known = kept_proposals(maps, trusted, told, flat, ProposalConfig(flat_confidence=0.6))
+    told, own = DepthMap(torch.full((1, 5), 3.0), sure, sure), DepthMap(torch.full((1, 5), 2.0), sure, sure)
+    config = ProposalConfig(flat_confidence=0.6)
+    kept, known = kept_proposals([own] * 2, [trusted] * 2, [told] * 2, [flat] * 2, side_by_side(0.01), config)
     assert kept[0].tolist() == [[2, 3, 3, 3, 3]]
     assert known[0].tolist() == [[True, True, False, True, False]]
+
+
+def test_beside_what_other_photos_see_sure_proposals_alone_are_kept():
+    nothing = torch.zeros(1, 5, dtype=torch.bool)
+    sure = torch.tensor([[0.5, 0.7, 0.5, 0.5, 0.5]])
+    told = DepthMap(torch.full((1, 5), 3.0), sure, sure)
+    config = ProposalConfig(guess_confidence=0.6)
+    _, known = kept_proposals([told] * 2, [nothing] * 2, [told] * 2, [nothing] * 2, side_by_side(0.6), config)
+    assert known[0].tolist() == [[False, True, True, True, True]]  # two are outside, of which one is sure
+    assert known[1].tolist() == [[True, True, True, False, False]]
+
+
+def test_a_proposal_where_photos_match_much_better_elsewhere_is_no_lead():
+    inverse_depths, config = torch.linspace(0.1, 1.0, 16), replace(AUTO, small_step_penalty=0.0)
+    matches = torch.zeros(16, 1, 1)
+    favoured = matches.clone()
+    favoured[8] = 0.3
+    silent = best_depth(favoured, torch.zeros(1, 1, 3), inverse_depths, config, matches)
+    assert silent.margin.item() == pytest.approx(config.proposals.allowance)
+    assert silent.margin.item() > config.trust.min_margin
+    matches[2] = favoured[2] = 0.25
+    torn = best_depth(favoured, torch.zeros(1, 1, 3), inverse_depths, config, matches)
+    assert torn.depth.item() == pytest.approx(silent.depth.item(), rel=0.01)
+    assert torn.margin.item() == pytest.approx(-0.25 + 0.75 * config.proposals.allowance)
 
 
 @pytest.fixture
@@ -86,6 +120,16 @@ def test_clear_matches_overrule_wrong_proposals(truth: Truth, say: Callable[[flo
     trusted = [c & s for c, s in zip(prior.consistent, truth.co_visible, strict=True)]
     assert error(prior, truth, trusted) < 0.009
     assert torch.cat([t[s] for t, s in zip(trusted, truth.co_visible, strict=True)]).float().mean() > 0.7
+
+
+def test_proposals_add_nothing_where_the_sweep_trusts_its_own(
+    truth: Truth, say: Callable[[float, float], None]
+):
+    say(1.6, 1.0)
+    loud = replace(AUTO, proposals=ProposalConfig(weight=3.0))
+    own = compute_stereo(truth.views, SEARCHED, replace(AUTO, prior="classical"))
+    trusted = [c & s for c, s in zip(own.consistent, truth.co_visible, strict=True)]
+    assert error(compute_stereo(truth.views, SEARCHED, loud), truth, trusted) < 0.02
 
 
 def test_the_network_that_comes_with_the_package_knows_a_simple_scene(truth: Truth):
