@@ -1,6 +1,7 @@
 """nerfstudio's own commands on our method: each in a process of its own, as its users run them."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 import torch
-from commands import QUICK, save_posed_scene
+from commands import QUICK, ROOT, save_posed_scene
 
 from recon.exporting import read_ply
 from recon.exporting.source import read_scene
@@ -20,6 +21,7 @@ from recon.exporting.source import read_scene
 # Starting one of the commands takes some 20 s: it imports every method that nerfstudio has.
 pytestmark = [pytest.mark.nerfstudio, pytest.mark.slow, pytest.mark.timeout(1800)]
 
+LPIPS_WEIGHTS = ROOT.parent / "shared" / "torch_home"
 STEPS = 30
 PARTS = "--pipeline.parts"
 QUICK_PARTS = (
@@ -130,6 +132,48 @@ def test_a_run_of_recon_train_opens_in_nerfstudio(call, folder, run):
     kept = checkpoint(opened)["pipeline"]
     assert torch.equal(kept["_model.gaussians.means"], gaussians.means)
     assert float(kept["_model.near"]) == pytest.approx(near)
+
+
+def test_data_of_nerfstudios_own_parser_are_fitted(call, folder):
+    call(
+        *(
+            folder,
+            "ns-train",
+            "recon-sparse",
+            "--data",
+            "photos",
+            "--timestamp",
+            "parsed",
+            "--vis",
+            "tensorboard",
+        ),
+        *("--machine.device-type", "cpu", "--max-num-iterations", 2, *QUICK_PARTS),
+        *("nerfstudio-data", "--eval-mode", "all"),
+    )
+    parsed = folder / "outputs" / "photos" / "recon-sparse" / "parsed" / "config.yml"
+    assert len(checkpoint(parsed)["pipeline"]["_model.gaussians.means"]) > 100
+
+
+def test_our_data_parser_serves_nerfstudios_own_methods(call, folder):
+    if not (LPIPS_WEIGHTS.is_dir() or "TORCH_HOME" in os.environ):
+        pytest.skip("nerfacto wants LPIPS' weights: set TORCH_HOME.")
+    call(
+        *(
+            folder,
+            "ns-train",
+            "nerfacto",
+            "--data",
+            "photos",
+            "--timestamp",
+            "served",
+            "--vis",
+            "tensorboard",
+        ),
+        *("--machine.device-type", "cpu", "--max-num-iterations", 2, "--mixed-precision", "False"),
+        *("--pipeline.model.implementation", "torch", "--pipeline.datamanager.train-num-rays-per-batch", 64),
+        *("recon-photos", "--test-every", 4, "--cache", "cache"),
+    )
+    assert (folder / "outputs" / "photos" / "nerfacto" / "served" / "config.yml").is_file()
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_sentence(folder):
