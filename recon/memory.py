@@ -20,12 +20,15 @@ COPIES = 2
 
 def needed_bytes(photos: Photos, stereo: StereoConfig, initialise: InitialiseConfig) -> int:
     """What a run certainly takes besides the program: photos, the scores of one photo on every plane of
-    depth, and the Gaussians with what Adam keeps of them. The true need is larger."""
+    depth, or of all photos where proposals lead a second choice, and the Gaussians with what Adam keeps of
+    them. The true need is larger."""
     pixels = sum(width * height for width, height in photos.sizes)
-    largest = max(_reduced(size, stereo.max_size) for size in photos.sizes)
+    matched = [_reduced(size, stereo.max_size) for size in photos.sizes]
+    led = stereo.prior in ("auto", "vggt")
+    scored = COPIES * max(matched) + (sum(matched) if led else 0)
     gaussian = 3 + 4 + 3 + 1 + 3 * (initialise.sh_degree + 1) ** 2
     count = min(initialise.max_gaussians * math.sqrt(max(1.0, len(photos) / 3)), pixels)
-    return FLOAT * int(COPIES * 3 * pixels + COPIES * stereo.max_planes * largest + STATES * gaussian * count)
+    return FLOAT * int(COPIES * 3 * pixels + stereo.max_planes * scored + STATES * gaussian * count)
 
 
 def _reduced(size: tuple[int, int], max_size: int) -> float:

@@ -41,6 +41,8 @@ def test_the_estimate_grows_with_what_it_is_made_of():
     assert needed_bytes(few, stereo, initialise) < needed_bytes(photos_of(3, 1600, 1200), stereo, initialise)
     by_hand = 4 * (2 * 3 * 3 * 512 * 384 + 2 * 192 * 512 * 384 + 4 * 23 * 120_000)
     assert needed_bytes(few, stereo, initialise) == by_hand
+    led = StereoConfig(prior="auto")  # which keeps the scores of every photo for a second choice
+    assert needed_bytes(few, led, initialise) == by_hand + 4 * 3 * 192 * 512 * 384
 
 
 def test_a_limit_on_the_address_space_counts():
