@@ -40,6 +40,9 @@ demo: $(INSTALLED)
 	@$(BIN)/recon train examples/photos/input --held-out examples/photos/held_out --output $(DEMO) --overwrite
 	@echo "To look at it: $(BIN)/recon view $(DEMO)"
 
+pictures: $(INSTALLED)
+	@$(BIN)/python scripts/make_pictures.py $(DEMO)
+
 # Small photos and a short fit, so that it is done soon: options of this command, not settings of the scenes.
 # Goes on where it was stopped; what it leaves is the data set and the zip.
 spare: $(INSTALLED)

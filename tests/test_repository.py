@@ -93,6 +93,13 @@ def test_make_knows_the_targets_that_the_pages_name(page: Path):
     assert named or page.name not in ("README.md", "DEVELOPMENT.md")
 
 
+def test_make_has_a_rule_for_every_target_that_it_tells_of():
+    rules = set(re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, flags=re.M))
+    told = re.findall(r'@echo "make ([a-z-]+) ', MAKEFILE)
+    phony = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.M)[0].split()
+    assert len(told) > 10 and {*told, *phony} <= rules
+
+
 def test_the_command_line_understands_what_make_demo_and_the_readme_say():
     dry_run = ["make", "--dry-run", "--always-make", "demo", f"PYTHON={sys.executable}"]
     said = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
