@@ -77,7 +77,7 @@ def at_size(metres: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     square = np.ones((3, 3), np.uint8)
     seen = metres > 0
     farthest, nearest = cv2.dilate(metres, square), cv2.erode(np.where(seen, metres, np.inf), square)
-    known = (seen & (farthest < SAME_SURFACE * nearest)).astype(np.float32)
+    known = (seen & (farthest / SAME_SURFACE < nearest)).astype(np.float32)
     enlarged = cv2.resize(metres * known, size, interpolation=cv2.INTER_LINEAR)
     whole = cv2.resize(known, size, interpolation=cv2.INTER_LINEAR) > 1 - 1e-4
     return np.where(whole, enlarged, 0).astype(np.float32)
