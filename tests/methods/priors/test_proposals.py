@@ -10,7 +10,7 @@ from synthetic import FARTHEST, NEAREST, Truth
 from torch import Tensor
 
 from recon.errors import InputError
-from recon.methods.priors import stereo
+from recon.methods.priors import plane_sweep, stereo
 from recon.methods.priors.plane_sweep import best_depth
 from recon.methods.priors.proposals import ProposalConfig, favour, kept_proposals
 from recon.methods.priors.stereo import compute_stereo
@@ -120,6 +120,20 @@ def test_clear_matches_overrule_wrong_proposals(truth: Truth, say: Callable[[flo
     trusted = [c & s for c, s in zip(prior.consistent, truth.co_visible, strict=True)]
     assert error(prior, truth, trusted) < 0.009
     assert torch.cat([t[s] for t, s in zip(trusted, truth.co_visible, strict=True)]).float().mean() > 0.7
+
+
+def test_a_led_choice_against_clear_matches_has_no_lead(truth: Truth, monkeypatch: pytest.MonkeyPatch):
+    nothing = [torch.zeros_like(depth, dtype=torch.bool) for depth in truth.depths]
+    monkeypatch.setattr(plane_sweep, "trusted_pixels", lambda *_: nothing)
+    wrong = [proposal(1.6 * depth, 1.0) for depth in truth.depths]
+    planes = plane_sweep.sweep_planes(truth.views.cameras, SEARCHED, 64)
+    loud = replace(AUTO, proposals=ProposalConfig(weight=3.0))
+    led = plane_sweep.depth_maps(truth.views, planes, loud, wrong)
+    followed = [
+        ((1 / m.depth - 1 / w.depth).abs() < 3 * planes.diff()[0]) for m, w in zip(led, wrong, strict=True)
+    ]
+    margins = torch.cat([m.margin[f & s] for m, f, s in zip(led, followed, truth.co_visible, strict=True)])
+    assert len(margins) > 1000 and margins.median() < AUTO.trust.min_margin
 
 
 def test_proposals_add_nothing_where_the_sweep_trusts_its_own(
