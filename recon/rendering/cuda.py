@@ -91,6 +91,10 @@ class Projection(torch.autograd.Function):
         directions = means - camera_centre(camera_from_world) if sh_degree > 0 else means
         rgb = _kernels().spherical_harmonics_fwd(sh_degree, directions, sh, visible)
         features = torch.cat([rgb.add_(0.5).clamp_(min=0), depths[0, :, None]], -1)[None]
+        # One Gaussian with a value that is no number would blacken every tile that it touches.
+        drawn = torch.cat([means2d[0], conics[0], features[0], opacities[:, None]], -1).isfinite().all(-1)
+        visible &= drawn
+        radii *= drawn[:, None]
         ctx.save_for_backward(means, quats, scales, sh, directions, visible, radii, conics, features)
         ctx.lens, ctx.pinhole, ctx.sh_degree = lens, pinhole, sh_degree
         ctx.mark_non_differentiable(radii)

@@ -129,7 +129,8 @@ def gradients(scene: RenderScene, engine: Engine) -> tuple[dict[str, Tensor], di
         loss = loss + (weight.to(image) * image).sum()
     loss.backward()
     drawn = (rendering.radii > 0).all(-1)
-    values = images | {"radii": rendering.radii, "means2d": rendering.means2d * drawn[:, None]}
+    means2d = torch.where(drawn[:, None], rendering.means2d, 0.0)  # without a meaning where nothing is drawn
+    values = images | {"radii": rendering.radii, "means2d": means2d}
     found = {f"d {name}": leaf.grad for name, leaf in scene.leaves.items()}
     found["d camera_from_world"] = found["d camera_from_world"][:3]  # the last row is no parameter of a pose
     return {name: v.detach() for name, v in values.items()}, found | {"d means2d": rendering.means2d.grad}
