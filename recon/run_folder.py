@@ -74,6 +74,16 @@ class RunFolder:
         """The colour behind the scene, as metrics.json says; None without one. Raises as `near` does."""
         return self._said("backdrop", lambda colour: tuple(float(colour[i]) for i in range(3)))
 
+    @property
+    def fitted_names(self) -> tuple[str, ...]:
+        """The users' names of the fitted photos, as metrics.json says; none before. Raises as `near` does."""
+        return self._said("train", _names) or ()
+
+    @property
+    def held_out_names(self) -> tuple[str, ...]:
+        """Of the held-out photos, likewise."""
+        return self._said("per_view", lambda scores: _names(list(scores))) or ()
+
     def _said(self, key: str, parse: Callable[[Any], T]) -> T | None:
         """What metrics.json says under `key`."""
         try:
@@ -137,6 +147,14 @@ def write_json(path: Path, value: Any) -> None:
     """Write what `plain` makes of `value`."""
     with atomic_file(path) as file:
         file.write(json.dumps(plain(value), indent=2).encode())
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Names of photos. Raises ValueError for what is none."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and Path(name).name for name in value):
+        raise ValueError(f"{str(value)[:50]!r} are no names of photos")
+    "".join(value).encode()  # halves of surrogate pairs are no text
+    return tuple(value)
 
 
 def _check_same(run: RunFolder, text: str) -> None:

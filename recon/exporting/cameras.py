@@ -39,6 +39,12 @@ def photo_files(folder: Path, photos: Photos) -> list[Path]:
     return [folder / "images" / name for name in _png_names(photos.names)]
 
 
+def given_names(written: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """The users' own names of photos that `write_views` has `written` as PNG, if they are among `given`."""
+    theirs = dict(zip(_png_names(given), given, strict=True))
+    return tuple(theirs.get(name, name) for name in written)
+
+
 def write_transforms(path: Path, cameras: Cameras, photos: Sequence[Path]) -> None:
     """Write the cameras as nerfstudio's transforms.json, one frame a photo: OpenGL axes (x right, y up, z
     backward) and intrinsics in pixels, which are those of the photo's file.

@@ -1,5 +1,6 @@
 """From files to a `ViewerScene`: a run's folder, or a PLY alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -7,6 +8,7 @@ import torch
 from recon.datasets import DataConfig, nerfstudio
 from recon.errors import InputError
 from recon.exporting import read_ply
+from recon.exporting.cameras import given_names
 from recon.run_folder import RunFolder
 from recon.scene import Views
 from recon.viewer.scene import NEAR, PHOTO_PIXELS, ViewerScene
@@ -32,8 +34,11 @@ def load_scene(path: Path, device: torch.device | str = "cpu") -> ViewerScene:
     if not (path / "transforms.json").is_file():
         return ViewerScene.from_gaussians(gaussians)
     near = NEAR if run.near is None else run.near
-    held_out = _views(run.held_out, ANY_SIZE) if (run.held_out / "transforms.json").is_file() else None
-    return ViewerScene.from_views(gaussians, _views(path, PHOTO_PIXELS), held_out, near, path)
+    fitted = _views(path, PHOTO_PIXELS, run.fitted_names)
+    held_out = None
+    if (run.held_out / "transforms.json").is_file():
+        held_out = _views(run.held_out, ANY_SIZE, run.held_out_names)
+    return ViewerScene.from_views(gaussians, fitted, held_out, near, path)
 
 
 def runs_beside(path: Path) -> list[Path]:
@@ -42,8 +47,8 @@ def runs_beside(path: Path) -> list[Path]:
     return sorted(folder for folder in folders if RunFolder(folder).point_cloud.is_file())
 
 
-def _views(folder: Path, max_size: int) -> Views:
-    """Of a folder as `write_views` makes it, were it a single photo."""
+def _views(folder: Path, max_size: int, given: tuple[str, ...]) -> Views:
+    """Of a folder as `write_views` makes it, were it a single photo, under the names that were `given`."""
     views = nerfstudio.read(DataConfig(folder, layout="nerfstudio", max_size=max_size)).train
     assert isinstance(views, Views), "a transforms.json gives cameras"
-    return views
+    return replace(views, names=given_names(views.names, given))

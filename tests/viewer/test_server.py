@@ -1,11 +1,13 @@
 """The address, the limits of live updates, and loading from disk."""
 
 import contextlib
+import json
 import logging
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 from urllib.request import urlopen
@@ -190,6 +192,24 @@ def test_a_run_brings_its_held_out_photos_and_its_near_plane(tmp_path: Path):
     (tmp_path / "metrics.json").write_text("[")
     with pytest.raises(InputError, match="metrics.json is damaged"):
         load_scene(tmp_path)
+
+
+def test_photos_keep_the_names_that_their_owner_gave_them(tmp_path: Path):
+    gaussians, views = two_coloured_wall()
+    views = replace(views, names=("left/one.JPG", "right/one.jpg", "two.jpg"))
+    write_ply(tmp_path / "point_cloud.ply", gaussians)
+    write_views(tmp_path, views.select([1, 0]))
+    write_views(tmp_path / "held_out", views.select([2]))
+    assert load_scene(tmp_path).names == ("left_one.png", "right_one.png"), "nobody says what they were"
+    said = {"train": ["right/one.jpg", "left/one.JPG"], "per_view": {"two.jpg": {}}}
+    (tmp_path / "metrics.json").write_text(json.dumps(said))
+    scene = load_scene(tmp_path)
+    assert scene.names == ("left/one.JPG", "right/one.jpg")
+    assert scene.held_out is not None and scene.held_out.names == ("two.jpg",)
+    for names in (3, ["a", 3], [""], ["\ud800"]):
+        (tmp_path / "metrics.json").write_text(json.dumps({"train": names}))
+        with pytest.raises(InputError, match=r"metrics\.json is damaged"):
+            load_scene(tmp_path)
 
 
 def test_a_window_begins_with_the_backdrop_of_the_photos(viewer: Viewer):

@@ -1,0 +1,3 @@
+"""The report's drawing is looked at in Chromium."""
+
+from browsers import browser  # noqa: F401
