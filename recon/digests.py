@@ -1,9 +1,19 @@
-"""Whether tensors are those that they were."""
+"""Whether tensors and files are those that they were."""
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of what a file holds."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
 
 
 def tensor_digest(tensors: Mapping[str, torch.Tensor], text: str = "") -> str:

@@ -1,6 +1,5 @@
 """Weights of networks from elsewhere: the known ones or none. PyTorch's files are pickles, which run code."""
 
-import hashlib
 import logging
 import pickle
 import warnings
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from recon.digests import tensor_digest
+from recon.digests import file_digest, tensor_digest
 from recon.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -53,11 +52,7 @@ def check_backbone(net: str) -> None:
 def _check_file(path: Path, changed: int, backbone: Backbone) -> None:
     """Once for each state of the file: half a gigabyte is hashed."""
     published = backbone.file.rpartition("-")[2].removesuffix(".pth")
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest().startswith(published):
+    if file_digest(path).startswith(published):
         return
     refusal = f"{path} is not the published file; delete it, to have it fetched again."
     try:

@@ -16,7 +16,7 @@ from recon.methods.priors.hub import Published, network_folder, quiet_transforme
 SMALL = "depth-anything/Depth-Anything-V2-Small-hf"
 """The smallest of three, and the only one that may be used commercially."""
 PUBLISHED = (
-    Published(SMALL, "Apache-2.0", 99),
+    Published(SMALL, "Apache-2.0", 99, "5426e4f0f36572d16453bbda7a8389317b1bef99"),
     Published("depth-anything/Depth-Anything-V2-Base-hf", "CC-BY-NC-4.0", 390),
     Published("depth-anything/Depth-Anything-V2-Large-hf", "CC-BY-NC-4.0", 1341),
     Published("depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf", "Apache-2.0", 99),

@@ -45,7 +45,8 @@ class DepthConfig:
     """depth-anything: Depth Anything V2, the small one (Apache-2.0), fetched at first use. The others need
     packages of their own: depth-anything-3 (Apache-2.0), moge (MIT)."""
     weights: str = ""
-    """Other weights of that network: a folder, or OWNER/NAME on the Hugging Face hub."""
+    """Other weights of that network: a folder, or OWNER/NAME on the Hugging Face hub, which
+    @REVISION may follow."""
 
 
 NO_NETWORK = DepthConfig()

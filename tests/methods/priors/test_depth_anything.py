@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from commands import QUICK, assert_refused, call_recon, save_posed_scene
 
+from recon.digests import file_digest
 from recon.errors import InputError, MachineError
 from recon.methods.priors import hub
 from recon.methods.priors.depth_anything import PUBLISHED, SMALL, load_depth_anything
@@ -130,14 +132,46 @@ def test_offline_a_network_that_is_not_in_the_cache_is_named_with_the_way_to_get
 
 
 def test_a_network_in_the_cache_is_taken_from_there_and_its_licence_said_once(tiny, tmp_path, caplog):
-    repository = tmp_path / "cache" / f"models--{SMALL.replace('/', '--')}"
-    shutil.copytree(tiny, repository / "snapshots" / ("0" * 40))
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("0" * 40)
+    fill_cache(tmp_path / "cache", tiny)
     with caplog.at_level(logging.INFO):
         load_depth_anything("", CPU)
         load_depth_anything("", CPU)
     assert caplog.text.count("Apache-2.0") == 1 and "Fetching" not in caplog.text
+
+
+def fill_cache(cache: Path, network: Path, revision: str = PUBLISHED[0].revision) -> Path:
+    """SMALL in the hub's cache as the hub would lay it: a link to a file named by its SHA-256. The file."""
+    repository = cache / f"models--{SMALL.replace('/', '--')}"
+    snapshot = repository / "snapshots" / revision
+    shutil.copytree(network, snapshot)
+    weights = snapshot / "model.safetensors"
+    blob = repository / "blobs" / file_digest(weights)
+    blob.parent.mkdir(exist_ok=True)
+    weights.replace(blob)
+    weights.symlink_to(blob)
+    return blob
+
+
+def test_another_state_of_the_repository_is_taken_only_if_it_is_asked_for(tiny, tmp_path):
+    fill_cache(tmp_path / "cache", tiny, revision="1" * 40)
+    (refs := tmp_path / "cache" / f"models--{SMALL.replace('/', '--')}" / "refs").mkdir()
+    (refs / "main").write_text("1" * 40)
+    with pytest.raises(MachineError, match=f"hf download {SMALL} --revision {PUBLISHED[0].revision}"):
+        load_depth_anything("", CPU)
+    load_depth_anything(f"{SMALL}@{'1' * 40}", CPU)
+
+
+def test_a_byte_of_cached_weights_that_is_not_the_hubs_is_seen(tiny, tmp_path):
+    blob = fill_cache(tmp_path / "cache", tiny)
+    content = bytearray(blob.read_bytes())
+    content[-9] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.safetensors is not what the hub gave; delete .*blobs"):
+        load_depth_anything("", CPU)
+
+
+def test_what_is_fetched_unasked_is_one_commit_of_the_hub():
+    assert re.fullmatch("[0-9a-f]{40}", PUBLISHED[0].revision) and PUBLISHED[0].repository == SMALL
 
 
 def test_weights_that_may_not_be_sold_say_so():

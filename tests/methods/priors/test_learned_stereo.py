@@ -10,6 +10,7 @@ from synthetic import Truth
 
 from recon.errors import InputError
 from recon.geometry import pixel_centres, project, sample, unproject
+from recon.methods.priors.learned import weights
 from recon.methods.priors.learned.depth import confidence_from_scale, learned_depth_maps, padded
 from recon.methods.priors.learned.network import NetworkConfig, StereoNetwork, inverse_depth
 from recon.methods.priors.learned.volume import best_mode
@@ -135,6 +136,16 @@ def test_weights_come_back_from_their_file(tmp_path: Path, truth: Truth, network
         assert torch.allclose(again.state_dict()[name], weight, atol=1e-3)
     one, other = (learned_depth_maps(truth.views, (2.0, 6.0), n)[0].depth for n in (network, again))
     assert (one / other - 1).abs().median() < 0.01
+
+
+def test_the_shipped_network_is_the_pinned_one_and_a_turned_bit_is_seen(tmp_path: Path, monkeypatch):
+    load_network()
+    copy = bytearray(weights.WEIGHTS.read_bytes())
+    copy[-100] ^= 1
+    monkeypatch.setattr(weights, "WEIGHTS", tmp_path / "stereo.safetensors")
+    weights.WEIGHTS.write_bytes(copy)
+    with pytest.raises(InputError, match=r"stereo\.safetensors is not the file that came with recon"):
+        load_network(weights.WEIGHTS)
 
 
 def test_files_that_hold_no_network_are_refused_by_name(tmp_path: Path, network: StereoNetwork):

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from recon.digests import file_digest
 from recon.errors import InputError
 from recon.files import atomic_file
 from recon.methods.priors.learned.network import NetworkConfig, StereoNetwork
@@ -16,6 +17,8 @@ from recon.methods.priors.learned.network import NetworkConfig, StereoNetwork
 KEY = "recon_stereo_network"
 WEIGHTS = Path(__file__).parent / "stereo.safetensors"
 """Where the package keeps its own."""
+DIGEST = "0c84e93b4ba5e05bd5c42531f4981691a094a0c908b0fda3048309a179f0439e"
+"""SHA-256 of that file."""
 
 
 def save_network(path: Path, network: StereoNetwork, training: dict[str, Any]) -> None:
@@ -29,8 +32,10 @@ def save_network(path: Path, network: StereoNetwork, training: dict[str, Any]) -
 def load_network(path: Path = WEIGHTS) -> StereoNetwork:
     """The network of a file that `save_network` wrote, in single precision, on the CPU, not for training.
 
-    Raises InputError for any other file."""
+    Raises InputError for any other file, and for the package's own if it is not the one that was shipped."""
     try:
+        if path == WEIGHTS and file_digest(path) != DIGEST:
+            raise InputError(f"{path} is not the file that came with recon; install recon again.")
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}
