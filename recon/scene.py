@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from recon.lens import Lens
+
 PhotosT = TypeVar("PhotosT", bound="Photos")
 
 
@@ -79,6 +81,9 @@ class Photos:
     depths: tuple[Float[Tensor, "_h _w"] | None, ...] = field(kw_only=True, default=())
     """z-depth by a sensor, at the size of the image, about metres; 0 where it saw nothing, None where a photo
     has none. Empty if no photo has."""
+    lenses: tuple[Lens, ...] = field(kw_only=True, default=())
+    """What took the photos, where a distortion was found with the cameras: it is undone in `images`, but not
+    in the files. Empty where none was."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -96,6 +101,7 @@ class Photos:
             "paths": tuple(self.paths[i] for i in index),
             "focal_priors": tuple(self.focal_priors[i] for i in index),
             "depths": tuple(self.depths[i] for i in index) if self.depths else (),
+            "lenses": tuple(self.lenses[i] for i in index) if self.lenses else (),
         }
 
     def to(self: PhotosT, device: torch.device | str) -> PhotosT:
@@ -121,6 +127,7 @@ class Photos:
             paths=self.paths,
             focal_priors=self.focal_priors,
             depths=self.depths,
+            lenses=self.lenses,
             cameras=cameras,
         )
 

@@ -31,7 +31,7 @@ from recon.camera_offsets import rotations
 from recon.checkpoint import load_tensors, save_tensors
 from recon.datasets import DataConfig
 from recon.datasets.posed import Shot, read_views
-from recon.datasets.undistort import Lens
+from recon.lens import Lens
 from recon.methods.camera_refinement import CameraRefinementConfig, refine_by_photos
 from recon.methods.priors.cache import cached_stereo
 from recon.methods.priors.poses_accuracy import PoseAccuracy, pose_accuracy

@@ -12,8 +12,8 @@ from recon.datasets import DataConfig, dtu
 from recon.datasets.files import read_json
 from recon.datasets.nerfstudio import frames_of, pose_of
 from recon.datasets.posed import Shot, read_views
-from recon.datasets.undistort import Lens
 from recon.errors import InputError
+from recon.lens import Lens
 from recon.scene import Cameras, Photos, Scene, Views
 
 SCAN24 = "dtu/Rectified_4/scan24"

@@ -14,8 +14,8 @@ from recon.datasets.nerfstudio import focal_of_angle, frames_of, number, pose_of
 from recon.datasets.photo_file import upright_size
 from recon.datasets.posed import Shot, read_views
 from recon.datasets.splits import BLENDER_8_VIEWS, PROTOCOL_TEST_EVERY, select_names, sparse_split
-from recon.datasets.undistort import Lens
 from recon.errors import InputError
+from recon.lens import Lens
 from recon.scene import Scene, Views
 
 WHITE = 1.0

@@ -8,8 +8,8 @@ from recon.datasets.colmap_model import Camera, Image, read_model
 from recon.datasets.config import DataConfig
 from recon.datasets.files import inside
 from recon.datasets.posed import Shot, read_scene
-from recon.datasets.undistort import Kind, Lens
 from recon.errors import InputError
+from recon.lens import Kind, Lens
 from recon.scene import Scene
 
 _MODELS: dict[str, tuple[Kind, tuple[int, ...]]] = {

@@ -14,8 +14,9 @@ from PIL import Image, UnidentifiedImageError
 
 from recon.datasets.files import readable
 from recon.datasets.photo_file import MAX_PIXELS, Photo, same_shape
-from recon.datasets.undistort import Lens, undistort
+from recon.datasets.undistort import undistort
 from recon.errors import InputError
+from recon.lens import Lens
 
 METRES_PER_STEP = 1e-3
 """Of 16-bit PNG: millimetres, as iPhone exporters, RGB-D data sets and nerfstudio have it."""

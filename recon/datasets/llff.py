@@ -9,8 +9,8 @@ from recon.datasets.config import DataConfig
 from recon.datasets.files import list_photos, readable
 from recon.datasets.posed import Shot, pixel_count, read_scene
 from recon.datasets.splits import PROTOCOL_TEST_EVERY
-from recon.datasets.undistort import Lens
 from recon.errors import InputError
+from recon.lens import Lens
 from recon.scene import Scene
 
 _HEADER = re.compile(

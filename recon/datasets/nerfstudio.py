@@ -9,8 +9,8 @@ from recon.datasets.config import DataConfig
 from recon.datasets.files import inside, read_json
 from recon.datasets.photo_file import upright_size
 from recon.datasets.posed import OPENCV_FROM_OPENGL, Shot, pixel_count, read_scene
-from recon.datasets.undistort import Kind, Lens
 from recon.errors import InputError
+from recon.lens import Kind, Lens
 from recon.scene import Scene
 
 _KINDS: dict[str, Kind] = {

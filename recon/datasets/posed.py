@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from recon.datasets.config import DataConfig
-from recon.datasets.depth_files import at_size, find_depths, undistorted_depth, with_depth
+from recon.datasets.depth_files import find_depths, with_depth
 from recon.datasets.files import short_names
 from recon.datasets.masks import find_masks, with_mask
 from recon.datasets.photo_file import Photo, fit_size, read_photo, reduce_area, reduce_mask, same_shape
 from recon.datasets.splits import select_names, split_by
-from recon.datasets.undistort import Lens, undistort
+from recon.datasets.undistorted_photos import undistorted_photo
 from recon.errors import InputError
+from recon.lens import Lens
 from recon.scene import Cameras, Scene, Views
 
 
@@ -193,12 +194,4 @@ def _read_shot(
     lens = lens.resized((photo.image.shape[1], photo.image.shape[0]))
     if lens.is_pinhole:
         return photo, lens.K
-    counts = None if photo.mask is None else photo.mask.numpy()
-    image, counts, K = undistort(photo.image.numpy(), counts, lens)
-    size = fit_size(lens.size, max_size)
-    if photo.depth is not None:
-        straight = undistorted_depth(photo.depth.numpy(), lens)
-        photo = replace(photo, depth=torch.from_numpy(at_size(straight, size)))
-    counts = None if counts is None else torch.from_numpy(reduce_mask(counts, size))
-    photo = replace(photo, image=torch.from_numpy(reduce_area(image, size)), mask=counts)
-    return photo, replace(lens, K=K).resized(size).K
+    return undistorted_photo(photo, lens, fit_size(lens.size, max_size))

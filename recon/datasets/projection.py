@@ -10,8 +10,8 @@ import numpy as np
 
 from recon.datasets.files import read_json, readable
 from recon.datasets.nerfstudio import focal_of_angle, frames_of, number, pose_of
-from recon.datasets.undistort import Lens
 from recon.errors import InputError
+from recon.lens import Lens
 
 FULL_SIZE = (1600, 1200)
 """(width, height) of the pictures whose pixels the cameras speak of, whatever size the photos have."""

@@ -1,42 +1,9 @@
-"""Lenses, and pinhole pictures from what they saw."""
-
-from dataclasses import dataclass, replace
-from typing import Literal
+"""Pinhole pictures from what lenses saw."""
 
 import cv2
 import numpy as np
 
-Kind = Literal["perspective", "fisheye"]
-"""OpenCV's rational Brown model, or its equidistant fisheye (Kannala-Brandt)."""
-
-
-@dataclass(frozen=True)
-class Lens:
-    """Intrinsics with OpenCV's distortion.
-
-    `K` has pixel centres at +0.5, as everywhere in this package. OpenCV's pictures have them at 0, so the
-    principal point moves by half a pixel on the way into the functions that touch pictures."""
-
-    size: tuple[int, int]
-    """(width, height) of the photo in pixels, to which `K` belongs."""
-    K: np.ndarray
-    """(3, 3) float64, in pixels."""
-    kind: Kind = "perspective"
-    distortion: tuple[float, ...] = ()
-    """perspective: k1 k2 p1 p2 k3 k4 k5 k6, or the first 4 or 5; fisheye: k1 k2 k3 k4; empty: none."""
-
-    def __post_init__(self) -> None:
-        if len(self.distortion) not in ((0, 4, 5, 8) if self.kind == "perspective" else (4,)):
-            raise ValueError(f"Lens: {len(self.distortion)} coefficients for a {self.kind} lens.")
-
-    @property
-    def is_pinhole(self) -> bool:
-        return self.kind == "perspective" and not any(self.distortion)
-
-    def resized(self, size: tuple[int, int]) -> "Lens":
-        """The same lens on the photo resized to `size`, each axis by its own ratio."""
-        scale = np.diag([size[0] / self.size[0], size[1] / self.size[1], 1.0])
-        return replace(self, size=size, K=scale @ self.K)
+from recon.lens import Lens
 
 
 def undistort(

@@ -11,8 +11,8 @@ from PIL import Image
 from recon import datasets
 from recon.datasets import DataConfig
 from recon.datasets.depth_files import at_size, find_depths, read_depth, undistorted_depth
-from recon.datasets.undistort import Lens
 from recon.errors import InputError
+from recon.lens import Lens
 
 
 def slope(width: int = 64, height: int = 48) -> np.ndarray:

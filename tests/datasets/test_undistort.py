@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from recon.datasets.undistort import Lens, undistort
+from recon.datasets.undistort import undistort
+from recon.lens import Lens
 
 SIZE = (320, 240)
 K = np.array([[300.0, 0, 158.3], [0, 304.0, 121.9], [0, 0, 1]])
