@@ -4,7 +4,7 @@ The world of solved cameras: z points up, square to the photos' right directions
 level; x is the mean of these directions; the origin is the median point; the median distance from a camera to
 a point that it sees is 1.
 Lenses are pinholes without distortion, their principal points near the middle: `poses_mapping.polish` and
-`poses_bundle.free_centres` say why.
+`poses_bundle.free_lenses` say why.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ import torch
 
 from recon.errors import InputError
 from recon.events import PhotoRow, Progress
-from recon.methods.priors.poses_bundle import free_centres
+from recon.methods.priors.poses_bundle import free_lenses
 from recon.methods.priors.poses_consistency import drop_contradicted
 from recon.methods.priors.poses_degenerate import Degenerate, diagnose, pair_matches
 from recon.methods.priors.poses_features import (
@@ -108,7 +108,7 @@ def solve_cameras(
         best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
     if best.model is None:
         raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
-    free_centres(best.model, pictures if config.dense_tracks else None)
+    free_lenses(best.model, pictures if config.dense_tracks else None)
     return _solved(photos, pictures, best.model, best)
 
 

@@ -1,6 +1,7 @@
-"""Between COLMAP's reconstructions and the adjustment that may doubt the principal point."""
+"""Between COLMAP's reconstructions and the adjustment that may doubt the lens."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.methods.priors.poses_adjust import Bundle, CentrePrior, adjust
+from recon.methods.priors.poses_adjust import Bundle, LensPrior, adjust, radial_deviations
 from recon.methods.priors.poses_dense import with_dense_tracks
 from recon.methods.priors.poses_features import Picture
 
@@ -18,17 +19,34 @@ if TYPE_CHECKING:
 CENTRE_SIGMA = 0.007
 """How far principal points lie from the middle, in longer sides: 0.5 to 1 % with the phones and the camera of
 the development sets."""
+RADIAL_SIGMA = 0.03
+"""Distortion of a lens that nobody undid: phones' are between 0 and .06."""
+CERTAIN = 3.0
+"""Standard deviations from none at which a distortion is believed: deviations as if keypoints were off by
+`LOSS_SCALE`, nearly twice what they are, for the errors of matches are not independent."""
 
 
-def free_centres(model: "pycolmap.Reconstruction", pictures: Sequence[Picture] | None = None) -> None:
-    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE, with principal points near the middle; with
-    all photos' pictures, a second time with dense tracks, which bear on the cameras but are not kept."""
-    prior = centre_prior(model)
-    adjusted = adjust(read_bundle(model), prior)
-    if pictures is not None:
-        placed = [pictures[image_id - 1] for image_id in _ids(model)[0]]
-        adjusted = adjust(with_dense_tracks(adjusted, placed), prior)
+def free_lenses(model: "pycolmap.Reconstruction", pictures: Sequence[Picture] | None = None) -> None:
+    """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE: principal points near the middle, and little
+    distortion. With all photos' pictures a second time with dense tracks, which bear on the cameras but are
+    not kept.
+
+    Lenses become SIMPLE_RADIAL (f, cx, cy, k) where the distortion is `CERTAIN` deviations from none. Where
+    it is less, all is adjusted anew without it: what was undone before, or is hardly known, stays a pinhole.
+    """
+    placed = None if pictures is None else [pictures[image_id - 1] for image_id in _ids(model)[0]]
+    prior, bundle = lens_prior(model), read_bundle(model)
+    adjusted = _adjusted(bundle, prior, placed)
+    sure = adjusted.radial.abs() > CERTAIN * radial_deviations(adjusted, prior)
+    if not sure.all():
+        prior = replace(prior, radial_sigmas=torch.where(sure, prior.radial_sigmas, 0.0))
+        adjusted = _adjusted(bundle, prior, placed)
     _write(model, adjusted)
+
+
+def _adjusted(bundle: Bundle, prior: LensPrior, pictures: Sequence[Picture] | None) -> Bundle:
+    adjusted = adjust(bundle, prior)
+    return adjusted if pictures is None else adjust(with_dense_tracks(adjusted, pictures), prior)
 
 
 def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
@@ -45,6 +63,7 @@ def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
         translations=torch.from_numpy(poses[:, :, 3].copy()),
         focals=torch.from_numpy(params[:, 0].copy()),
         centres=torch.from_numpy(params[:, 1:3].copy()),
+        radial=torch.zeros(len(lenses), dtype=torch.float64),
         lens=torch.tensor([lens_row[model.images[photo].camera_id] for photo in photos]),
         xyz=torch.from_numpy(np.stack([model.points3D[point].xyz for point in points])),
         view=torch.repeat_interleave(torch.tensor([len(in_photo) for in_photo in seen])),
@@ -53,13 +72,14 @@ def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
     )
 
 
-def centre_prior(model: "pycolmap.Reconstruction") -> CentrePrior:
-    """The middles of the pictures, one a lens."""
+def lens_prior(model: "pycolmap.Reconstruction") -> LensPrior:
+    """The middles of the pictures, one a lens, and no distortion."""
     sizes = torch.tensor(
         [[model.cameras[lens].width, model.cameras[lens].height] for lens in _ids(model)[1]],
         dtype=torch.float64,
     )
-    return CentrePrior(sizes / 2, CENTRE_SIGMA * sizes.amax(1))
+    longer = sizes.amax(1)
+    return LensPrior(sizes / 2, CENTRE_SIGMA * longer, torch.full_like(longer, RADIAL_SIGMA))
 
 
 def _ids(model: "pycolmap.Reconstruction") -> tuple[list[int], list[int], list[int]]:
@@ -77,8 +97,11 @@ def _write(model: "pycolmap.Reconstruction", bundle: Bundle) -> None:
         image = model.images[photo]
         assert image.frame is not None, "images of a reconstruction have frames"
         image.frame.set_cam_from_world(image.camera_id, pose)
-    for lens, focal, centre in zip(lenses, bundle.focals, bundle.centres, strict=True):
-        model.cameras[lens].params = [float(focal), *_array(centre)]
+    for lens, focal, centre, k in zip(lenses, bundle.focals, bundle.centres, bundle.radial, strict=True):
+        camera, distortion = model.cameras[lens], [float(k)] if k else []
+        kinds = pycolmap.CameraModelId
+        camera.model = kinds.SIMPLE_RADIAL if distortion else kinds.SIMPLE_PINHOLE
+        camera.params = [float(focal), *_array(centre), *distortion]
     for point, xyz in zip(points, bundle.xyz, strict=False):  # dense points come after the model's
         model.points3D[point].xyz = _array(xyz)
     model.update_point_3d_errors()

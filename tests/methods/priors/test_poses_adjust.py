@@ -2,13 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from recon.geometry import rotation_angle
 from recon.methods.priors.poses_accuracy import similarity_residuals
-from recon.methods.priors.poses_adjust import Bundle, CentrePrior, _jacobians, adjust
+from recon.methods.priors.poses_adjust import (
+    LOSS_SCALE,
+    Bundle,
+    LensPrior,
+    _jacobians,
+    adjust,
+    radial_deviations,
+)
 
 PHOTOS, POINTS, FOCAL = 4, 200, 800.0
 MIDDLE = torch.tensor([[400.0, 300.0]], dtype=torch.float64)
@@ -21,8 +29,8 @@ def rotation(turn: Tensor) -> Tensor:
     return torch.linalg.matrix_exp(cross)
 
 
-def exact(centre: Tensor = MIDDLE) -> Bundle:
-    """Four photos around a cloud, whose keypoints are where `centre` puts them."""
+def exact(centre: Tensor = MIDDLE, k: float = 0.0) -> Bundle:
+    """Four photos around a cloud, whose keypoints are where `centre` and the distortion `k` put them."""
     generator = torch.Generator().manual_seed(0)
     xyz = torch.rand(POINTS, 3, generator=generator, dtype=torch.float64) * 2 - 1
     angles = torch.linspace(-0.5, 0.5, PHOTOS, dtype=torch.float64)
@@ -33,6 +41,7 @@ def exact(centre: Tensor = MIDDLE) -> Bundle:
         translations=torch.tensor([0.0, 0.0, 5.0], dtype=torch.float64).repeat(PHOTOS, 1),
         focals=torch.tensor([FOCAL], dtype=torch.float64),
         centres=centre,
+        radial=torch.tensor([k], dtype=torch.float64),
         lens=torch.zeros(PHOTOS, dtype=torch.long),
         xyz=xyz,
         view=torch.arange(PHOTOS).repeat_interleave(POINTS),
@@ -55,12 +64,13 @@ def disturbed(bundle: Bundle) -> Bundle:
         translations=bundle.translations + 0.03 * noise(bundle.translations),
         focals=bundle.focals * 1.04,
         centres=MIDDLE,
+        radial=torch.zeros_like(bundle.radial),
         xyz=bundle.xyz + 0.03 * noise(bundle.xyz),
     )
 
 
-def prior(sigma: float) -> CentrePrior:
-    return CentrePrior(MIDDLE, torch.tensor([sigma], dtype=torch.float64))
+def prior(sigma: float, radial_sigma: float = 0.05) -> LensPrior:
+    return LensPrior(MIDDLE, *torch.tensor([[sigma], [radial_sigma]], dtype=torch.float64))
 
 
 def centres(bundle: Bundle) -> Tensor:
@@ -76,6 +86,51 @@ def test_disturbed_cameras_come_back_with_an_off_principal_point() -> None:
     ours, theirs = (b.rotations[:, None] @ b.rotations[None].mT for b in (found, truth))
     assert rotation_angle(ours, theirs).max() < 0.02
     assert similarity_residuals(centres(found), centres(truth)).max() < 0.005
+
+
+@pytest.mark.parametrize("k", [-0.1, 0.05])
+def test_disturbed_cameras_come_back_with_a_distortion(k: float) -> None:
+    found = adjust(disturbed(exact(k=k)), prior(6.0, radial_sigma=1.0))
+    assert found.radial.item() == pytest.approx(k, rel=0.05)
+    assert abs(found.focals.item() / FOCAL - 1) < 2e-3
+
+
+def test_a_prior_of_deviation_0_holds_the_distortion() -> None:
+    found = adjust(disturbed(exact(k=0.05)), prior(6.0, 0.0))
+    assert found.radial.item() == 0 and radial_deviations(found, prior(6.0, 0.0)).item() == 0
+    assert abs(found.focals.item() / FOCAL - 1) > 2e-3, "the focal length makes up for it"
+
+
+def test_of_two_lenses_one_may_be_held() -> None:
+    one = exact()
+    truth = replace(
+        one,
+        focals=one.focals.repeat(2),
+        centres=MIDDLE.repeat(2, 1),
+        radial=torch.tensor([0.0, 0.05], dtype=torch.float64),
+        lens=torch.tensor([0, 0, 1, 1]),
+        uv=torch.zeros_like(one.uv),
+    )
+    truth = replace(truth, uv=truth.residuals())
+    moved = replace(truth, focals=1.02 * truth.focals, radial=torch.zeros_like(truth.radial))
+    sigmas = torch.tensor([[6.0, 6.0], [0.0, 1.0]], dtype=torch.float64)
+    believed = LensPrior(MIDDLE.repeat(2, 1), *sigmas)
+    found, deviations = adjust(moved, believed), radial_deviations(truth, believed)
+    assert found.radial[0] == 0 and found.radial[1].item() == pytest.approx(0.05, rel=0.05)
+    assert deviations[0] == 0 and 0 < deviations[1] < 0.05
+
+
+def test_the_deviation_of_a_distortion_is_that_of_many_noisy_photos() -> None:
+    truth, generator = exact(), torch.Generator().manual_seed(2)
+    found, stated = [], []
+    for _ in range(24):
+        noise = 0.2 * torch.randn(truth.uv.shape, generator=generator, dtype=torch.float64)
+        adjusted = adjust(replace(truth, uv=truth.uv + noise), prior(6.0))
+        found.append(adjusted.radial.item())
+        stated.append(radial_deviations(adjusted, prior(6.0)).item())
+    # Keypoints are taken to be off by LOSS_SCALE or more: what is stated errs on the safe side.
+    expected = float(np.std(found)) * LOSS_SCALE / 0.2
+    assert expected / 1.4 < float(np.mean(stated)) < 1.4 * expected
 
 
 def test_a_sharp_prior_holds_the_principal_point() -> None:
@@ -101,17 +156,18 @@ def test_a_point_behind_a_camera_leaves_all_as_it_was() -> None:
     assert torch.equal(adjust(behind, prior(6.0)).xyz, xyz)
 
 
-@pytest.mark.parametrize("parameter", range(9))
+@pytest.mark.parametrize("parameter", range(10))
 def test_jacobians_are_the_differences_of_the_residuals(parameter: int) -> None:
     bundle, step = disturbed(exact()), 1e-6
-    moved = torch.zeros(9, dtype=torch.float64)
+    moved = torch.zeros(10, dtype=torch.float64)
     moved[parameter] = step
     nudged = replace(
         bundle,
         rotations=rotation(moved[:3]) @ bundle.rotations,
         translations=bundle.translations + moved[3:6],
         focals=bundle.focals * moved[6].exp(),
-        centres=bundle.centres + moved[7:],
+        centres=bundle.centres + moved[7:9],
+        radial=bundle.radial + moved[9:],
     )
     numeric = (nudged.residuals() - bundle.residuals()) / step
     torch.testing.assert_close(_jacobians(bundle)[0][..., parameter], numeric, atol=2e-2, rtol=1e-4)

@@ -9,7 +9,7 @@ from synthetic import STATIONS, look_at, photograph
 from torch import Tensor
 
 from recon.geometry import project, unproject
-from recon.methods.priors.poses_adjust import Bundle, CentrePrior, adjust
+from recon.methods.priors.poses_adjust import Bundle, LensPrior, adjust
 from recon.methods.priors.poses_dense import APART, MAX_ERROR, with_dense_tracks
 from recon.methods.priors.poses_features import Picture
 
@@ -46,6 +46,7 @@ def scene() -> tuple[Bundle, list[Picture], list[Tensor]]:
         translations=stacked[:, :3, 3],
         focals=K[:1, 0].double(),
         centres=K[None, :2, 2].double(),
+        radial=torch.zeros(1, dtype=torch.float64),
         lens=torch.zeros(3, dtype=torch.long),
         xyz=torch.stack(xyz),
         view=torch.tensor(view),
@@ -103,7 +104,7 @@ def test_cameras_that_are_off_come_nearer(scene) -> None:
     bundle, pictures, _ = scene
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(bundle.uv.shape, generator=generator, dtype=torch.float64)
-    prior = CentrePrior(bundle.centres, torch.tensor([1.0], dtype=torch.float64))
+    prior = LensPrior(bundle.centres, *torch.tensor([[1.0], [0.05]], dtype=torch.float64))
     sparse = adjust(replace(bundle, uv=bundle.uv + 0.7 * noise), prior)
     dense = adjust(with_dense_tracks(sparse, pictures), prior)
 
