@@ -113,8 +113,9 @@ def solve_cameras(scene: Scene, config: PosesConfig = POSES, watch: Watch = igno
     (COLMAP's incremental mapper; Schoenberger and Frahm, CVPR 2016); both parts are `Views`.
 
     A solved world is upright and of no known unit; photos that cannot be placed are left out, which
-    `CamerasSolved` tells `watch`. Held-out photos are located among the solved cameras, and change nothing.
-    With `config.refine_given`, cameras that came with the photos are adjusted to the photos' matches.
+    `CamerasSolved` tells `watch`. Where the lens is certain to distort, the views' images are undistorted and
+    `Views.lenses` says what was undone. Held-out photos are located among the solved cameras, and change
+    nothing. With `config.refine_given`, cameras that came with the photos are adjusted to their matches.
 
     Raises InputError if fewer than two photos can be placed, with what to photograph instead.
     """

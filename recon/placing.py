@@ -58,12 +58,12 @@ def posed_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views,
 
 
 def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
-    """The train views with cameras solved from them alone, and the held-out views located among them."""
+    """The train views with cameras solved from them alone, and the held-out views located among them, both
+    without the lens distortion that was found."""
     solved = solve_cameras(scene.train, config, watch)
     located = localise(scene.test, solved, config)
     watch(CamerasSolved(solved.rows, located.unregistered, solved.caution))
-    views = scene.train.select(solved.registered).with_cameras(solved.cameras)
-    return views, scene.test.select(located.registered).with_cameras(located.cameras)
+    return solved.views(scene.train), located.views(scene.test)
 
 
 def matched_views(views: Views, config: PosesConfig, watch: Watch) -> Views:

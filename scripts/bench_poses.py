@@ -5,8 +5,8 @@
 
 A line a set: photos placed; mean and largest relative rotation error and mean direction error of the pairs
 in degrees; RRA and RTA at 5 and 15 degrees and AUC@30 in per cent of all pairs; ATE and the worst centre in
-per cent of the camera extent; the largest focal length error in per cent; seconds. `--output` keeps the
-numbers as JSON, a line a set.
+per cent of the camera extent; the largest focal length error in per cent; the strongest radial distortion
+that is believed, 0 for none; seconds. `--output` keeps the numbers as JSON, a line a set.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
 from recon.scene import Photos
 
 COLUMNS = (
-    "set photos rot rot_max dir RRA5 RTA5 RRA15 RTA15 AUC30 ATE centre focal seconds".split()
+    "set photos rot rot_max dir RRA5 RTA5 RRA15 RTA15 AUC30 ATE centre focal k1 seconds".split()
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def measure(chosen: PoseSet, config: PosesConfig) -> dict[str, object]:
     line: dict[str, object] = {"set": chosen.name, "photos": f"{len(solved.registered)}/{len(photos)}"}
     line |= _errors(chosen, solved)
     line |= {
+        "k1": round(max((lens.k1 for lens in solved.lenses), key=abs), 4),
         "seconds": round(seconds, 1),
         "thorough": solved.thorough,
         "warning": solved.warning or solved.caution,

@@ -8,8 +8,9 @@ Solved cameras are kept in the folder --solved and read from there, so that a ma
 with those of another. Train photos are solved without EXIF; held-out photos are placed among them one by one,
 and both ways are measured on those that could be. `psnr` is from these cameras, `psnr_aligned` from cameras
 aligned to the scene by the held-out photos themselves (InstantSplat's protocol, --align steps), for given
-cameras too, whose lens distortion some data sets leave out. A row a seed; then the means over the seeds, of
-which `difference` is solved less given.
+cameras too, whose lens distortion some data sets leave out. Where a distortion was solved with the cameras,
+they are measured on photos without it, those of given cameras as they are. A row a seed; then the means over
+the seeds, of which `difference` is solved less given.
 """
 
 import argparse
@@ -63,7 +64,10 @@ def errors(solved: Views, given: Views) -> dict[str, float]:
     known = [given.names.index(name) for name in solved.names]
     measured = pose_accuracy(solved.cameras.camera_from_world, given.cameras.camera_from_world, known)
     focals = given.cameras.Ks[known, 0, 0]
-    return {"ATE": 100 * measured.ate, "focal": 100 * focal_error(solved.cameras.Ks, focals)}
+    # Undoing a distortion crops the photos, which lengthens the focal length of what is left.
+    lenses = [torch.from_numpy(lens.K).to(solved.cameras.Ks) for lens in solved.lenses]
+    Ks = torch.stack(lenses) if lenses else solved.cameras.Ks
+    return {"ATE": 100 * measured.ate, "focal": 100 * focal_error(Ks, focals)}
 
 
 def rows(

@@ -12,6 +12,7 @@ from commands import QUICK, assert_no_result, assert_refused, call_recon, save_n
 from PIL import Image
 
 from recon import datasets
+from recon.checkpoint import load_tensors, save_tensors
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
 from recon.errors import InputError, ReconError
@@ -144,6 +145,26 @@ def test_solved_cameras_come_back_for_the_photos_that_were_placed(truth, tmp_pat
         assert torch.equal(loaded.cameras.camera_from_world, saved.cameras.camera_from_world)
         assert torch.equal(loaded.cameras.Ks, saved.cameras.Ks)
         assert digest(loaded) == digest(saved)
+
+
+def test_cameras_that_an_earlier_version_kept_are_read(truth, tmp_path):
+    views = truth.views
+    photos = as_photos(views.select([0, 1])), as_photos(views.select([2]))
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, cameras in (("train", views.cameras.select([0, 1])), ("test", views.cameras.select([2])))
+        for name, tensor in (("camera_from_world", cameras.camera_from_world), ("Ks", cameras.Ks))
+    }
+    names = {"train": list(views.names[:2]), "test": list(views.names[2:])}
+    save_tensors(tmp_path / "cameras", tensors, {"photos": digest(*photos), **names})
+    train, test = load_cameras(tmp_path / "cameras", photos)
+    assert digest(train) == digest(views.select([0, 1])) and digest(test) == digest(views.select([2]))
+    assert train.lenses == ()
+    save_cameras(tmp_path / "again", photos, (train, test))
+    (kept, said), (before, said_before) = (
+        load_tensors(tmp_path / name, torch.device("cpu")) for name in ("again", "cameras")
+    )
+    assert said == said_before and kept.keys() == before.keys()
 
 
 def test_solved_cameras_are_of_these_photos_alone(truth, tmp_path):

@@ -47,7 +47,9 @@ def write_report(
             advice(journal, train.names, maps, train.cameras, metrics["psnr"], metrics["finished"])
         ),
         "Cameras": '<canvas id="scene"></canvas>'
-        "<p>Blue: fitted photos; orange: held out. Drag to turn, wheel to zoom.</p>" + _camera_table(journal),
+        "<p>Blue: fitted photos; orange: held out. Drag to turn, wheel to zoom.</p>"
+        + _distortion(train)
+        + _camera_table(journal),
         "What each photo supports": page.legend(dict(zip(SUPPORT_NAMES, SUPPORT_COLOURS, strict=True)))
         + "".join(
             _photo_row(name, image, m) for name, image, m in zip(train.names, train.images, maps, strict=True)
@@ -85,6 +87,19 @@ def _counts(metrics: dict[str, Any], journal: Journal, train: Views) -> dict[str
 
 def _time(seconds: float) -> dict[str, str]:
     return {"seconds": f"{seconds:.0f}"} if seconds < 120 else {"minutes": f"{seconds / 60:.1f}"}
+
+
+def _distortion(train: Views) -> str:
+    """One sentence about lens distortion that was found with the cameras; nothing where none was."""
+    k1 = [lens.k1 for lens in train.lenses if not lens.is_pinhole]
+    if not k1:
+        return ""
+    term = f"k1 = {k1[0]:.3f}" if len(set(k1)) == 1 else f"k1 from {min(k1):.3f} to {max(k1):.3f}"
+    return (
+        f"<p>The lens distorts ({term}, the one radial term of COLMAP's SIMPLE_RADIAL, solved with the "
+        "cameras): photos are undistorted once, and what is fitted, compared with the scene and exported is "
+        "the undistorted photo.</p>"
+    )
 
 
 def _camera_table(journal: Journal) -> str:

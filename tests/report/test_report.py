@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from synthetic import Truth
 
 from recon.events import CamerasSolved, PhotoRow, Step
 from recon.gaussians import Gaussians
+from recon.lens import simple_radial
 from recon.report import Journal, page
 from recon.report.advice import advice
 from recon.report.maps import Maps, depth_picture, support, support_picture
+from recon.report.write import _distortion
 
 
 def test_a_script_hears_json_alone(tmp_path: Path):
@@ -77,6 +80,19 @@ def test_cameras_and_points_are_given_to_the_drawing(report: str):
     assert [camera["held_out"] for camera in scene["cameras"]] == [False] * 3 + [True]
     assert len(scene["points"]) == len(scene["colours"]) > 20
     assert all(len(camera["corners"]) == 5 for camera in scene["cameras"])
+
+
+def test_a_distortion_that_was_undone_is_said_in_one_sentence(truth: Truth):
+    views = truth.views.select([0, 1])
+    assert _distortion(views) == ""
+    lenses = [
+        simple_radial(size, K.numpy(), k1)
+        for size, K, k1 in zip(views.sizes, views.cameras.Ks, (0.0312, 0.0), strict=True)
+    ]
+    said = _distortion(replace(views, lenses=tuple(lenses)))
+    assert "k1 = 0.031" in said and "undistorted photo" in said and said.count(".</p>") == 1
+    lenses[1] = simple_radial(views.sizes[1], views.cameras.Ks[1].numpy(), -0.02)
+    assert "k1 from -0.020 to 0.031" in _distortion(replace(views, lenses=tuple(lenses)))
 
 
 def test_the_matrix_of_matches_shows_who_shares_what_and_where_nothing_is_shared():

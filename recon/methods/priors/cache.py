@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from recon.checkpoint import load_tensors, save_tensors
+from recon.datasets.undistorted_photos import undistorted_photos
 from recon.errors import InputError
+from recon.lens import simple_radial
 from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.sensor import with_sensor_depth
 from recon.methods.priors.single_view import NO_NETWORK, DepthConfig, with_single_views
@@ -77,11 +80,12 @@ def load_trust(path: Path) -> tuple[Bool[Tensor, "_h _w"], ...]:
 
 
 def save_cameras(path: Path, photos: tuple[Photos, Photos], placed: tuple[Views, Views]) -> None:
-    """Cameras of the views among the photos, those to fit and those held out, with a digest of all photos."""
+    """Cameras of the views among the photos, those to fit and those held out, the lenses whose distortion was
+    undone, if it was, and a digest of all photos."""
     tensors = {
         f"{part}.{name}": tensor
         for part, views in zip(PARTS, placed, strict=True)
-        for name, tensor in (("camera_from_world", views.cameras.camera_from_world), ("Ks", views.cameras.Ks))
+        for name, tensor in _camera_tensors(views).items()
     }
     names = {part: list(views.names) for part, views in zip(PARTS, placed, strict=True)}
     save_tensors(path, tensors, {"photos": digest(*photos), **names})
@@ -106,8 +110,21 @@ def _check_same(path: Path, before: str, now: str) -> None:
         )
 
 
+def _camera_tensors(views: Views) -> dict[str, torch.Tensor]:
+    tensors = {"camera_from_world": views.cameras.camera_from_world, "Ks": views.cameras.Ks}
+    if views.lenses:
+        # A refinement may have moved the pinhole camera's K away from what the lens's leads to.
+        tensors["lens_Ks"] = torch.from_numpy(np.array([lens.K for lens in views.lenses]))
+        tensors["radial"] = torch.tensor([lens.k1 for lens in views.lenses], dtype=torch.float64)
+    return tensors
+
+
 def _with_cameras(photos: Photos, tensors: dict[str, torch.Tensor], names: list[str], part: str) -> Views:
     chosen = photos.select([photos.names.index(name) for name in names])
+    if f"{part}.radial" in tensors:  # earlier versions kept none
+        Ks, radial = tensors[f"{part}.lens_Ks"].numpy(), tensors[f"{part}.radial"].tolist()
+        lenses = [simple_radial(*of_one) for of_one in zip(chosen.sizes, Ks, radial, strict=True)]
+        chosen = undistorted_photos(chosen, lenses)[0]
     cameras = Cameras(tensors[f"{part}.camera_from_world"], tensors[f"{part}.Ks"], chosen.sizes)
     return chosen.with_cameras(cameras)
 

@@ -3,8 +3,8 @@
 The world of solved cameras: z points up, square to the photos' right directions, for people hold cameras
 level; x is the mean of these directions; the origin is the median point; the median distance from a camera to
 a point that it sees is 1.
-Lenses are pinholes without distortion, their principal points near the middle: `poses_mapping.polish` and
-`poses_bundle.free_lenses` say why.
+Lenses have little distortion, one radial term, or none where it is not certain, and principal points near the
+middle: `poses_bundle.free_lenses` says how.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,12 +30,12 @@ from recon.methods.priors.poses_features import (
 )
 from recon.methods.priors.poses_frame import upright_unit_world
 from recon.methods.priors.poses_localise import localise
-from recon.methods.priors.poses_mapping import best_model, camera_of, has_parallax, polish, reprojection_error
+from recon.methods.priors.poses_mapping import best_model, has_parallax, lens_of, polish, reprojection_error
 from recon.methods.priors.poses_points import SparsePoints, paint, read_observations
 from recon.methods.priors.poses_triangulate import triangulate
 from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
 from recon.retake import anchor
-from recon.scene import Cameras, Photos
+from recon.scene import Photos
 
 __all__ = [
     "LocatedCameras",
@@ -173,19 +173,12 @@ def _solved(
     camera_from_world = np.stack([np.vstack([i.cam_from_world().matrix(), [0, 0, 0, 1]]) for i in images])
     used = photos.select(registered)
     sizes = [pictures[index].size for index in registered]
-    Ks = np.stack(
-        [
-            scale_K(camera_of(image).calibration_matrix(), old, new)
-            for image, old, new in zip(images, sizes, used.sizes, strict=True)
-        ]
-    )
+    lenses = [lens_of(image).resized(size) for image, size in zip(images, used.sizes, strict=True)]
     seen = paint(xyz, observations, used, sizes).seen
     world = upright_unit_world(camera_from_world, xyz, seen.numpy())
-    cameras = Cameras(
-        torch.from_numpy(world.cameras(camera_from_world)).float(), torch.from_numpy(Ks).float(), used.sizes
-    )
     return SolvedCameras(
-        cameras=cameras,
+        camera_from_world=torch.from_numpy(world.cameras(camera_from_world)).float(),
+        lenses=tuple(lenses),
         registered=registered,
         points=paint(world.points(xyz), observations, used, sizes),
         observations=observations,
@@ -194,12 +187,6 @@ def _solved(
         thorough=attempt.thorough,
         degenerate=attempt.degenerate,
     )
-
-
-def scale_K(K: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
-    """Intrinsics of a picture of `old` (width, height) for the same picture at `new`. With pixel centres at
-    +0.5 the picture's corner is 0 at every size, so that all of K scales."""
-    return np.diag([new[0] / old[0], new[1] / old[1], 1.0]) @ K
 
 
 def _row(name: str, index: int, attempt: _Attempt) -> PhotoRow:

@@ -51,7 +51,7 @@ class Lens:
     """One camera's intrinsics, shared by the photos that it took."""
 
     model: str
-    """COLMAP's name: SIMPLE_PINHOLE (f, cx, cy) or PINHOLE (fx, fy, cx, cy)."""
+    """COLMAP's name: SIMPLE_PINHOLE (f, cx, cy), PINHOLE (fx, fy, cx, cy) or OPENCV (these, k1 k2 p1 p2)."""
     params: tuple[float, ...]
     """Pixels of the picture."""
     trusted: bool
@@ -60,9 +60,10 @@ class Lens:
     """Tells apart lenses of equal guesses that are not the same."""
 
 
-def known_lens(K: Float[np.ndarray, "3 3"]) -> Lens:
-    """Given intrinsics as a lens."""
-    return Lens("PINHOLE", (K[0, 0], K[1, 1], K[0, 2], K[1, 2]), trusted=True)
+def known_lens(K: Float[np.ndarray, "3 3"], distortion: tuple[float, ...] = ()) -> Lens:
+    """Given intrinsics as a lens; `distortion`: k1 k2 p1 p2, or none."""
+    params = (K[0, 0], K[1, 1], K[0, 2], K[1, 2])
+    return Lens("OPENCV" if distortion else "PINHOLE", (*params, *distortion), trusted=True)
 
 
 @dataclass(frozen=True)

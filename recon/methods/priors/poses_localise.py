@@ -3,20 +3,21 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from recon.lens import Lens
 from recon.methods.priors.poses_features import (
     Features,
-    Lens,
     Picture,
     colmap_camera,
     extract,
+    known_lens,
     pictures_from_files,
     quiet_colmap,
 )
 from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
-from recon.scene import Cameras, Photos
+from recon.scene import Photos
 
 MAX_RATIO = 0.8
 """Best over second-best descriptor distance at which a match is kept (Lowe 2004)."""
@@ -31,56 +32,47 @@ SAME_LENS = 0.02
 def localise(photos: Photos, solved: SolvedCameras, config: PosesConfig) -> LocatedCameras:
     """Cameras of `photos` in the world of `solved`, which stays as it is. Each photo is placed by itself."""
     pictures = pictures_from_files(photos, config.max_size)
-    poses, Ks, registered = [], [], []
+    poses, lenses, registered = [], [], []
     for index, (picture, found) in enumerate(
         zip(pictures, extract(pictures, thorough=solved.thorough), strict=True)
     ):
-        K = lens_like(photos, index, solved)
-        pose = None if K is None else locate(picture, found, K, photos.sizes[index], solved, config.seed)
-        if K is not None and pose is not None:
+        lens = lens_like(photos, index, solved)
+        pose = None if lens is None else locate(picture, found, lens, solved, config.seed)
+        if lens is not None and pose is not None:
             registered.append(index)
             poses.append(pose)
-            Ks.append(K)
+            lenses.append(lens)
     return LocatedCameras(
-        Cameras(
-            torch.from_numpy(np.array(poses).reshape(-1, 4, 4)).float(),
-            torch.stack(Ks) if Ks else torch.zeros(0, 3, 3),
-            tuple(photos.sizes[index] for index in registered),
-        ),
-        tuple(registered),
-        tuple(name for index, name in enumerate(photos.names) if index not in registered),
+        camera_from_world=torch.from_numpy(np.array(poses).reshape(-1, 4, 4)).float(),
+        lenses=tuple(lenses),
+        registered=tuple(registered),
+        unregistered=tuple(name for index, name in enumerate(photos.names) if index not in registered),
     )
 
 
-def lens_like(photos: Photos, index: int, solved: SolvedCameras) -> Float[Tensor, "3 3"] | None:
-    """Solved intrinsics of a train photo of the same shape and EXIF focal length, at the photo's size."""
+def lens_like(photos: Photos, index: int, solved: SolvedCameras) -> Lens | None:
+    """Solved lens of a train photo of the same shape and EXIF focal length, at the photo's size."""
     width, height = photos.sizes[index]
     prior = photos.focal_priors[index]
-    for K, size, other in zip(solved.cameras.Ks, solved.cameras.sizes, solved.focal_priors, strict=True):
-        scale = width / size[0]
-        same_shape = abs(height - scale * size[1]) <= 1
+    for lens, other in zip(solved.lenses, solved.focal_priors, strict=True):
+        scale = width / lens.size[0]
+        same_shape = abs(height - scale * lens.size[1]) <= 1
         same_focal = prior is None or other is None or abs(prior / (scale * other) - 1) < SAME_LENS
         if same_shape and same_focal:
-            return torch.diag(K.new_tensor([scale, height / size[1], 1.0])) @ K
+            return lens.resized((width, height))
     return None
 
 
 def locate(
-    picture: Picture,
-    found: Features,
-    K: Float[Tensor, "3 3"],
-    size: tuple[int, int],
-    solved: SolvedCameras,
-    seed: int,
+    picture: Picture, found: Features, lens: Lens, solved: SolvedCameras, seed: int
 ) -> np.ndarray | None:
-    """`camera_from_world` (4, 4) of a picture whose K holds at `size` (width, height); None if it shows too
-    few of the solved points."""
+    """`camera_from_world` (4, 4) of a picture taken through `lens`; None if it shows too few of the solved
+    points."""
     import pycolmap
 
     keypoints, points = match_points(found, solved)
-    scale = picture.size[0] / size[0]
-    fx, fy, cx, cy = (float(K[i, j]) * scale for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    camera = colmap_camera(Lens("PINHOLE", (fx, fy, cx, cy), trusted=True), picture.size)
+    lens = lens.resized(picture.size)
+    camera = colmap_camera(known_lens(lens.K, lens.distortion), picture.size)
     options = pycolmap.AbsolutePoseEstimationOptions()
     options.ransac.max_error = MAX_ERROR
     options.ransac.random_seed = seed

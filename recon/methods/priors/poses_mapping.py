@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recon.lens import Lens, simple_radial
 from recon.methods.priors.poses_features import MIN_MATCHES, quiet_colmap
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def polish(model: "pycolmap.Reconstruction", *, refine_focal: bool = True) -> No
     """Final bundle adjustment over poses, points and focal lengths, twice: without the outliers of the first.
 
     Of the intrinsics only focal lengths are free, where they are not known: on few photos the principal point
-    and lens distortion trade against the poses, and phones undo distortion themselves. (Six frames of a
-    phone's video: one distortion term came out as -0.0009 and left the reprojection error at 0.63 px.)
+    and lens distortion trade against the poses: `poses_bundle.free_lenses` frees them afterwards, under a
+    prior.
     """
     import pycolmap
 
@@ -145,8 +146,7 @@ def reprojection_error(model: "pycolmap.Reconstruction", index: int) -> float:
     seen = image.get_observation_points2D()
     xyz = np.stack([model.points3D[keypoint.point3D_id].xyz for keypoint in seen])
     in_camera = xyz @ image.cam_from_world().rotation.matrix().T + image.cam_from_world().translation
-    uv = in_camera @ camera_of(image).calibration_matrix().T
-    uv = uv[:, :2] / uv[:, 2:]
+    uv = np.asarray(camera_of(image).img_from_cam(in_camera))
     return float(np.linalg.norm(uv - np.stack([keypoint.xy for keypoint in seen]), axis=1).mean())
 
 
@@ -155,3 +155,10 @@ def camera_of(image: "pycolmap.Image") -> "pycolmap.Camera":
     camera = image.camera
     assert camera is not None, "images of a reconstruction have cameras"
     return camera
+
+
+def lens_of(image: "pycolmap.Image") -> Lens:
+    """What took an image: a SIMPLE_PINHOLE or SIMPLE_RADIAL camera of COLMAP's."""
+    camera = camera_of(image)
+    k1 = camera.params[3] if len(camera.params) > 3 else 0.0
+    return simple_radial((camera.width, camera.height), camera.calibration_matrix(), float(k1))

@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
+import torch
 import tyro
+from jaxtyping import Float
+from torch import Tensor
 
+from recon.datasets.undistorted_photos import undistorted_photos
 from recon.events import PhotoRow
+from recon.lens import Lens
 from recon.methods.priors.poses_degenerate import Degenerate
 from recon.methods.priors.poses_points import Observations, SparsePoints
 from recon.retake import retakes
-from recon.scene import Cameras
+from recon.scene import Cameras, Photos, Views
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,35 @@ class PosesConfig:
 
 
 @dataclass(frozen=True)
-class SolvedCameras:
-    """Cameras of the photos that could be registered, in the order of the photos."""
+class PlacedPhotos:
+    """Where photos were taken and through which lenses, of those that could be registered, in the order of
+    the photos."""
 
-    cameras: Cameras
-    """For the registered photos, at the size of their images."""
+    camera_from_world: Float[Tensor, "n 4 4"]
+    """Of the registered photos; OpenCV axes."""
+    lenses: tuple[Lens, ...]
+    """At the size of their images; without distortion, or with its first radial term."""
     registered: tuple[int, ...]
     """Indices of those photos."""
+
+    @property
+    def cameras(self) -> Cameras:
+        """The cameras but for the distortion of their lenses."""
+        Ks = np.array([lens.K for lens in self.lenses]).reshape(-1, 3, 3)
+        sizes = tuple(lens.size for lens in self.lenses)
+        return Cameras(self.camera_from_world, torch.from_numpy(Ks).float(), sizes)
+
+    def views(self, photos: Photos) -> Views:
+        """Those of the photos that were registered, the distortion of their lenses undone, and the pinhole
+        cameras that would have taken these."""
+        straight, Ks = undistorted_photos(photos.select(self.registered), self.lenses)
+        return straight.with_cameras(Cameras(self.camera_from_world, Ks, straight.sizes))
+
+
+@dataclass(frozen=True)
+class SolvedCameras(PlacedPhotos):
+    """Photos whose cameras were solved."""
+
     points: SparsePoints
     observations: Observations
     rows: tuple[PhotoRow, ...]
@@ -68,12 +96,8 @@ class SolvedCameras:
 
 
 @dataclass(frozen=True)
-class LocatedCameras:
-    """Cameras of photos that were placed in a world solved before."""
+class LocatedCameras(PlacedPhotos):
+    """Photos that were placed in a world solved before."""
 
-    cameras: Cameras
-    """For the registered photos, at the size of their images."""
-    registered: tuple[int, ...]
-    """Indices of those photos."""
     unregistered: tuple[str, ...]
     """Names of the others."""

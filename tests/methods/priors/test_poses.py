@@ -19,7 +19,6 @@ from recon.methods.priors.poses import (
     SolvedCameras,
     guess_lenses,
     localise,
-    scale_K,
     solve_cameras,
     triangulate,
 )
@@ -98,6 +97,14 @@ def test_intrinsics_hold_at_the_fitted_size(solved: SolvedCameras) -> None:
     assert abs(K[0, 0] / 260 - 1) < 0.01
     assert abs(K[0, 2] - 160) < 1 and abs(K[1, 2] - 120) < 1, "the sample's principal point is in the middle"
     assert torch.equal(solved.cameras.Ks, K.expand(6, 3, 3)), "one phone, one lens"
+
+
+def test_photos_of_a_lens_without_distortion_stay_as_they_are(solved: SolvedCameras) -> None:
+    photos = read(true_poses("input")[0])
+    views = solved.views(photos)
+    assert all(lens.is_pinhole for lens in solved.lenses) and views.lenses == ()
+    assert all(view is photo for view, photo in zip(views.images, photos.images, strict=True))
+    assert torch.equal(views.cameras.Ks, solved.cameras.Ks)
 
 
 def test_the_world_is_upright_and_of_unit_size(solved: SolvedCameras) -> None:
@@ -274,14 +281,6 @@ def test_photos_of_one_camera_share_a_lens(
     for lens, prior in zip(lenses, priors, strict=True):
         assert lens.trusted == (prior is not None)
         assert lens.params[0] == (2 * prior if prior else 1.2 * 80), "pixels of the larger picture"
-
-
-def test_scaled_intrinsics_project_to_the_scaled_pixel() -> None:
-    K = np.array([[500.0, 0, 320], [0, 510, 250], [0, 0, 1]])
-    point = np.array([0.3, -0.2, 1.0])
-    np.testing.assert_allclose(
-        scale_K(K, (640, 480), (320, 120)) @ point, np.array([0.5, 0.25, 1]) * (K @ point)
-    )
 
 
 @pytest.mark.skipif(not FOUNTAIN.exists(), reason=f"{FOUNTAIN} is missing")
