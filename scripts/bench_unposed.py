@@ -47,13 +47,13 @@ def without_cameras(views: Views) -> Photos:
     )
 
 
-def solved_views(train: Views, test: Views, kept: Path) -> tuple[Views, Views]:
+def solved_views(train: Views, test: Views, config: PosesConfig, kept: Path) -> tuple[Views, Views]:
     """Train photos as solved and held-out photos as placed among them, those that could be; from the file
     `kept` if it is there, else kept in it."""
     photos = without_cameras(train), without_cameras(test)
     if kept.exists():
         return load_cameras(kept, photos)
-    placed = solve_views(Scene(*photos), PosesConfig(), lambda event: None)
+    placed = solve_views(Scene(*photos), config, lambda event: None)
     kept.parent.mkdir(parents=True, exist_ok=True)
     save_cameras(kept, photos, placed)
     return placed
@@ -75,7 +75,8 @@ def rows(
 ) -> Iterator[Row]:
     """Of one scene: each seed with either cameras."""
     train, test = scene_of(name, options.data, views, options.max_size)
-    solved, located = solved_views(train, test, options.solved / f"{name}-{views}.safetensors")
+    config = PosesConfig(dense_tracks=options.dense_tracks)
+    solved, located = solved_views(train, test, config, options.solved / f"{name}-{views}.safetensors")
     same = test.select([test.names.index(photo) for photo in located.names])
     placed = f"{len(solved)}/{len(train)} + {len(located)}/{len(test)}"
     ways = {"given": (train, same, {}), "solved": (solved, located, errors(solved, train))}
@@ -108,6 +109,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the captures")
     parser.add_argument("--solved", type=Path, required=True, help="folder that keeps the solved cameras")
+    parser.add_argument(
+        "--dense-tracks", action="store_true", help="as --poses.dense-tracks; another --solved"
+    )
     # Of other data sets the readers undo a lens distortion that a solver of photos does not know of.
     parser.add_argument("--scenes", nargs="+", default=["flower"], choices=["flower", "fountain"])
     parser.add_argument("--views", nargs="+", type=int, default=[3, 6, 9])
