@@ -6,7 +6,8 @@
 A line a set: photos placed; mean and largest relative rotation error and mean direction error of the pairs
 in degrees; RRA and RTA at 5 and 15 degrees and AUC@30 in per cent of all pairs; ATE and the worst centre in
 per cent of the camera extent; the largest focal length error in per cent; the strongest radial distortion
-that is believed, 0 for none; seconds. `--output` keeps the numbers as JSON, a line a set.
+that is believed, 0 for none; seconds, of the clock and of all processors. `--output` keeps the numbers as
+JSON, a line a set.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
 from recon.scene import Photos
 
 COLUMNS = (
-    "set photos rot rot_max dir RRA5 RTA5 RRA15 RTA15 AUC30 ATE centre focal k1 seconds".split()
+    "set photos rot rot_max dir RRA5 RTA5 RRA15 RTA15 AUC30 ATE centre focal k1 seconds processor".split()
 )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ machine without pycolmap can go on from those of another.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from pathlib import Path
 import development_scenes
 import numpy as np
 import torch
+from camera_bench import options_parser, show_head, show_row
 from pose_sets import fountain
 
 from recon.alignment import AlignmentConfig
@@ -175,23 +175,15 @@ def fitted(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the captures")
-    parser.add_argument("--scenes", nargs="+", default=["flower", "fountain"])
-    parser.add_argument("--views", nargs="+", type=int, default=[3])
+    parser = options_parser(__doc__, ["flower", "fountain"], [3])
     parser.add_argument("--ways", nargs="+", default=["true", *WAYS], choices=["true", *WAYS])
     parser.add_argument("--degrees", type=float, default=1.0)
     parser.add_argument("--share", type=float, default=0.01)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--max-size", type=int, default=512)
-    parser.add_argument("--no-fit", action="store_true", help="poses alone")
     parser.add_argument("--matched", type=Path, help="folder that keeps the cameras by matches")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON, a line a row")
     options = parser.parse_args()
     device = pick_device(options.device)
     engine = pick_engine("auto", device)
-    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
+    show_head(COLUMNS)
     for name in options.scenes:
         for views in options.views:
             for seed in range(options.seeds):
@@ -225,16 +217,7 @@ def bench(
         if not options.no_fit:
             moved = moved_along(test, train.cameras, cameras)
             line |= fitted(train.with_cameras(cameras.to(device)), moved, engine, clock)
-        print("| " + " | ".join(_cell(line.get(column)) for column in COLUMNS) + " |", flush=True)
-        if options.output:
-            with options.output.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+        show_row(line, COLUMNS, options.output)
 
 
 if __name__ == "__main__":

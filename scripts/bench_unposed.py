@@ -14,7 +14,6 @@ the seeds, of which `difference` is solved less given.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from statistics import fmean
 
 import torch
 from bench_refinement import PARTS, fitted, scene_of
+from camera_bench import options_parser, show_head, show_row
 
 from recon.methods.priors.cache import load_cameras, save_cameras
 from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
@@ -106,43 +106,26 @@ def means(measured: list[Row]) -> Iterator[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the captures")
+    # Of other data sets the readers undo a lens distortion that a solver of photos does not know of.
+    parser = options_parser(__doc__, ["flower"], [3, 6, 9], choices=["flower", "fountain"])
     parser.add_argument("--solved", type=Path, required=True, help="folder that keeps the solved cameras")
     parser.add_argument(
         "--dense-tracks", action="store_true", help="as --poses.dense-tracks; another --solved"
     )
-    # Of other data sets the readers undo a lens distortion that a solver of photos does not know of.
-    parser.add_argument("--scenes", nargs="+", default=["flower"], choices=["flower", "fountain"])
-    parser.add_argument("--views", nargs="+", type=int, default=[3, 6, 9])
-    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--align", type=int, default=500, help="steps of a held-out photo's alignment")
-    parser.add_argument("--max-size", type=int, default=512)
     parser.add_argument("--max-steps", type=int, help="of a fit, if not all")
-    parser.add_argument("--no-fit", action="store_true", help="solve alone")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON, a line a row")
     options = parser.parse_args()
     device = pick_device(options.device)
     engine = pick_engine("auto", device)
-    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
+    show_head(COLUMNS)
     for name in options.scenes:
         for views in options.views:
             measured = []
             for row in rows(name, views, options, device, engine):
                 measured.append(row)
-                show(row, options.output)
+                show_row(row, COLUMNS, options.output)
             for row in () if options.no_fit else means(measured):
-                show(row, options.output)
-
-
-def show(row: Row, output: Path | None) -> None:
-    """A line of the table, and of the file."""
-    cells = (row.get(column, "") for column in COLUMNS)
-    print("| " + " | ".join(f"{x:.2f}" if isinstance(x, float) else str(x) for x in cells) + " |", flush=True)
-    if output:
-        with output.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+                show_row(row, COLUMNS, options.output)
 
 
 if __name__ == "__main__":
