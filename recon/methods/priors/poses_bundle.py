@@ -32,21 +32,18 @@ def free_lenses(model: "pycolmap.Reconstruction", pictures: Sequence[Picture] | 
     not kept.
 
     Lenses become SIMPLE_RADIAL (f, cx, cy, k) where the distortion is `CERTAIN` deviations from none. Where
-    it is less, all is adjusted anew without it: what was undone before, or is hardly known, stays a pinhole.
+    it is less, all is adjusted again without it: what was undone before, or is hardly known, stays a pinhole.
     """
-    placed = None if pictures is None else [pictures[image_id - 1] for image_id in _ids(model)[0]]
-    prior, bundle = lens_prior(model), read_bundle(model)
-    adjusted = _adjusted(bundle, prior, placed)
-    sure = adjusted.radial.abs() > CERTAIN * radial_deviations(adjusted, prior)
+    prior = lens_prior(model)
+    bundle = adjust(read_bundle(model), prior)
+    if pictures is not None:
+        placed = [pictures[image_id - 1] for image_id in _ids(model)[0]]
+        bundle = adjust(with_dense_tracks(bundle, placed), prior)
+    sure = bundle.radial.abs() > CERTAIN * radial_deviations(bundle, prior)
     if not sure.all():
         prior = replace(prior, radial_sigmas=torch.where(sure, prior.radial_sigmas, 0.0))
-        adjusted = _adjusted(bundle, prior, placed)
-    _write(model, adjusted)
-
-
-def _adjusted(bundle: Bundle, prior: LensPrior, pictures: Sequence[Picture] | None) -> Bundle:
-    adjusted = adjust(bundle, prior)
-    return adjusted if pictures is None else adjust(with_dense_tracks(adjusted, pictures), prior)
+        bundle = adjust(replace(bundle, radial=torch.where(sure, bundle.radial, 0.0)), prior)
+    _write(model, bundle)
 
 
 def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
