@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from recon.methods.priors.poses_adjust import Bundle
 from recon.methods.priors.poses_features import Picture
@@ -111,8 +111,10 @@ def _follow(
     """Where `target` shows the corners of `source`, and which of these places are to be believed."""
     start = (corners - 0.5).astype(np.float32)[:, None]
     guess = (expected - 0.5).astype(np.float32)[:, None]
-    there, found, _ = cv2.calcOpticalFlowPyrLK(source, target, start, guess.copy(), **FLOW)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(target, source, there, start.copy(), **FLOW)
+    size = np.maximum(source.shape, target.shape)  # the flow wants pictures of one size
+    first, second = _extended(source, size), _extended(target, size)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, start, guess.copy(), **FLOW)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, start.copy(), **FLOW)
     places = there[:, 0].astype(np.float64) + 0.5
     good = (found[:, 0] == 1) & (returned[:, 0] == 1)
     good &= np.linalg.norm((back - start)[:, 0], axis=1) < MAX_RETURN
@@ -120,6 +122,12 @@ def _follow(
     good &= ((places > RADIUS) & (places < np.array(target.shape[::-1]) - RADIUS)).all(1)
     good[good] = _likeness(source, target, corners[good], places[good]) > MIN_LIKENESS
     return places, good
+
+
+def _extended(grey: UInt8[np.ndarray, "h w"], size: Int[np.ndarray, "2"]) -> UInt8[np.ndarray, "h2 w2"]:
+    """The picture with its last row and column repeated up to `size` (height, width)."""
+    below, right = size - grey.shape
+    return cv2.copyMakeBorder(grey, 0, int(below), 0, int(right), cv2.BORDER_REPLICATE)
 
 
 def _likeness(

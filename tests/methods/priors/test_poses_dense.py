@@ -90,6 +90,16 @@ def test_corners_keep_apart_from_keypoints_and_inside_masks(scene) -> None:
         assert (keypoints - dense.uv[index]).norm(dim=1).min() > APART * WIDTH - 1.5
 
 
+def test_photos_may_differ_in_size(scene) -> None:
+    bundle, pictures, _ = scene
+    cut = Picture(np.ascontiguousarray(pictures[1].grey[:200, :280]), None)
+    dense = with_dense_tracks(bundle, [pictures[0], cut, pictures[2]])
+    new = torch.arange(len(dense.uv)) >= len(bundle.uv)
+    assert dense.residuals()[new].norm(dim=1).median() < 0.2
+    inside = dense.uv[new & (dense.view == 1)]
+    assert len(inside) > 100 and (inside < torch.tensor([280, 200])).all()
+
+
 def test_photos_that_show_something_else_add_nothing(scene) -> None:
     bundle, pictures, _ = scene
     noise = [
