@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.backdrop import find_backdrop, without_backdrop
+from recon.continuation import Continuation, continue_past_edge, learn_continuation
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, transform, unproject
 from recon.methods.priors.agreement import sees_same_surface
@@ -52,7 +53,8 @@ def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> G
         views = without_backdrop(views, backdrop)
     parts = [surface_points(views, stereo, config)]
     if config.border > 0 and backdrop is None:
-        parts += [border_points(views, stereo, index, config) for index in range(len(views))]
+        continuation = learn_continuation(views.images, config.border * max(max(s) for s in views.sizes))
+        parts += [border_points(views, stereo, i, continuation, config) for i in range(len(views))]
     xyz, rgb = torch.cat([p.xyz for p in parts]), torch.cat([p.rgb for p in parts])
     scales = torch.cat([p.scales for p in parts]).clamp_min(1e-6 * stereo.scale)
     quats = xyz.new_tensor([1.0, 0.0, 0.0, 0.0]).repeat(len(xyz), 1)
@@ -123,12 +125,13 @@ def dither(height: int, width: int, like: Tensor) -> Float[Tensor, "h w"]:
     return ((u / plastic + v / plastic**2) % 1).to(like.dtype)
 
 
-def border_points(views: Views, stereo: StereoPrior, index: int, config: InitialiseConfig) -> Points:
-    """Points on a coarse grid around a photo, outside all photos: the blurred colour of the photo's edge at
-    the smoothed depth of the edge. A test camera looks past the photos and must not see black."""
+def border_points(
+    views: Views, stereo: StereoPrior, index: int, continuation: Continuation, config: InitialiseConfig
+) -> Points:
+    """Points on a coarse grid around a photo, outside all photos: of the colour that the photo lets expect
+    there, at the smoothed depth of its edge. A test camera looks past the photos and must not see black."""
     cameras, image = views.cameras, views.images[index]
     height, width = image.shape[:2]
-    colour = F.avg_pool2d(image.permute(2, 0, 1)[None], 9, 1, 4, count_include_pad=False)[0]
     disparity = F.avg_pool2d(1 / stereo.depths[index][None], 41, 1, 20, count_include_pad=False)[0]
 
     spacing = config.border_spacing
@@ -140,14 +143,13 @@ def border_points(views: Views, stereo: StereoPrior, index: int, config: Initial
     )
     outside = (v < 0) | (v >= height) | (u < 0) | (u >= width)
     u, v = u[outside], v[outside]
-    edge_u, edge_v = u.clamp(0, width - 1), v.clamp(0, height - 1)
-    z = 1 / disparity[edge_v, edge_u].clamp_min(1 / stereo.depth_range[1])
+    z = 1 / disparity[v.clamp(0, height - 1), u.clamp(0, width - 1)].clamp_min(1 / stereo.depth_range[1])
     K = cameras.Ks[index]
-    rays = rays_from_pixels(torch.stack([u, v], dim=-1) + 0.5, K)
-    xyz = transform(cameras.world_from_camera[index], rays * z[:, None])
+    uv = torch.stack([u, v], dim=-1) + 0.5
+    xyz = transform(cameras.world_from_camera[index], rays_from_pixels(uv, K) * z[:, None])
     unseen = ~seen_by_any(xyz, cameras)
     scales = 0.8 * spacing * z / K[0, 0]
-    return Points(xyz[unseen], colour[:, edge_v, edge_u].T[unseen], scales[unseen])
+    return Points(xyz[unseen], continue_past_edge(image, uv[unseen], continuation), scales[unseen])
 
 
 def seen_by_any(xyz: Float[Tensor, "m 3"], cameras: Cameras) -> Bool[Tensor, " m"]:

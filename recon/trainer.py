@@ -170,11 +170,12 @@ def draw(
     def render_from(camera_from_world: Float[Tensor, "4 4"]) -> Rendering:
         camera = Cameras(camera_from_world[None], cameras.Ks[index : index + 1], (cameras.sizes[index],))
         drawn = render(gaussians, camera, 0, engine, sh_degree=sh_degree, near=near)
-        return drawn.over(gaussians.backdrop)
+        return drawn.over(backdrop)
 
-    opacities = gaussians.opacities
+    opacities, backdrop = gaussians.opacities, gaussians.backdrop
     for regulariser in recipe.regularisers.values():
         opacities = regulariser.opacities(opacities, progress, generator)
+        backdrop = regulariser.backdrop(backdrop, progress, generator)
     rendering = render(gaussians, cameras, index, engine, opacities=opacities, sh_degree=sh_degree, near=near)
     return Moment(
         step=state.step,
@@ -183,7 +184,7 @@ def draw(
         views=views,
         stereo=stereo,
         gaussians=gaussians,
-        rendering=rendering.over(gaussians.backdrop),
+        rendering=rendering.over(backdrop),
         render_from=render_from,
         generator=generator,
         traits=recipe.strategy.state,

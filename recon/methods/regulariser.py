@@ -51,6 +51,12 @@ class Regulariser:
         """Opacities that are drawn in place of the Gaussians' own."""
         return opacities
 
+    def backdrop(
+        self, backdrop: Float[Tensor, "3"] | None, progress: float, generator: torch.Generator
+    ) -> Float[Tensor, "3"] | None:
+        """The colour behind the Gaussians in this step, in place of their own; None is black."""
+        return backdrop
+
     def loss(self, moment: Moment) -> Float[Tensor, ""] | None:
         """A weighed term to add to the loss, or None in a step without one."""
         return None

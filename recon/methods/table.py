@@ -28,6 +28,7 @@ from recon.methods.priors.agreement import baselines
 from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.methods.pseudo_views import nearest_partners
+from recon.methods.random_backdrop import RandomBackdrop, RandomBackdropConfig
 from recon.methods.regulariser import Regulariser
 from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
 from recon.methods.repair.config import RepairConfig
@@ -49,6 +50,7 @@ class MethodConfig:
     fit: FitConfig = field(default_factory=FitConfig)
     opacity_decay: OpacityDecayConfig = field(default_factory=OpacityDecayConfig)
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
+    random_backdrop: RandomBackdropConfig = field(default_factory=RandomBackdropConfig)
     shifted_camera: ShiftedCameraConfig = field(default_factory=ShiftedCameraConfig)
     stereo_depth: StereoDepthConfig = field(default_factory=StereoDepthConfig)
     depth_ranking: DepthRankingConfig = field(default_factory=DepthRankingConfig)
@@ -76,6 +78,7 @@ PLAIN = MethodConfig(
     initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
     opacity_decay=OpacityDecayConfig(rate=0.0),
     dropout=DropoutConfig(max_rate=0.0),
+    random_backdrop=RandomBackdropConfig(weight=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
     densify="grow",
     # Lower rates than those of "recon", near those of the 3DGS code: its growing is tuned to them.
@@ -88,7 +91,7 @@ PLAIN = MethodConfig(
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
-        "Stereo points, opacity decay, dropout, shifted-camera consistency; coarse to fine.",
+        "Stereo points, opacity decay, dropout, random backdrop, shifted-camera consistency; coarse to fine.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
@@ -174,6 +177,10 @@ def make_regularisers(config: MethodConfig, views: Views) -> dict[str, Regularis
     features = config.feature_consistency
     parts: dict[str, tuple[float, Callable[[], Regulariser]]] = {
         "dropout": (config.dropout.max_rate, lambda: Dropout(config.dropout)),
+        "random_backdrop": (
+            config.random_backdrop.weight,
+            lambda: RandomBackdrop(config.random_backdrop),
+        ),
         "opacity_noise": (config.opacity_noise.deviation, lambda: OpacityNoise(config.opacity_noise)),
         "confidence_rates": (config.confidence_rates.gain, lambda: ConfidenceRates(config.confidence_rates)),
         "stereo_depth": (config.stereo_depth.weight, lambda: StereoDepth(config.stereo_depth)),

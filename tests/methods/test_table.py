@@ -28,7 +28,7 @@ PARTS = {
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay"},
 }
 """The regularisers of each method."""
 
@@ -73,12 +73,12 @@ ALL_ON = replace(
 
 def test_all_parts_run_together(small_truth: Truth):
     recipe = make_recipe(ALL_ON, small_truth.views, small_truth.stereo)
-    assert len(recipe.regularisers) == 11 and recipe.partner is not None
+    assert len(recipe.regularisers) == 12 and recipe.partner is not None
     gaussians = initialise(small_truth.views, small_truth.stereo, ALL_ON.initialise)
     state = FitState(gaussians, make_optimisers(gaussians, ALL_ON.fit.rates))
     steps = list(recipe.loop(small_truth.views, small_truth.stereo, state, recipe, rasterize_cpu, ALL_ON.fit))
     losses = {name for step in steps for name in step.losses}
-    silent = {"dropout", "opacity_decay", "opacity_noise", "confidence_rates"}
+    silent = {"dropout", "random_backdrop", "opacity_decay", "opacity_noise", "confidence_rates"}
     assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - silent
     assert all(term.isfinite() for step in steps for term in step.losses.values())
     assert all(parameter.isfinite().all() for parameter in state.gaussians.parameters())
