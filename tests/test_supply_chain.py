@@ -1,7 +1,10 @@
-"""What is installed with the package: licences on a list, no encoder under the GPL, known versions."""
+"""What is installed with the package: licences on a list, no encoder under the GPL, known versions, holes."""
 
 import importlib.metadata as metadata
+import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +14,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "scripts"))
+
+from audit import holes, others, pinned_versions  # noqa: E402
+
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 
 ALLOWED = {
@@ -147,3 +154,64 @@ def test_known_versions_are_within_the_ranges_and_complete():
         for requirement in map(Requirement, listed(key)):
             version = known[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(version), f"{requirement} is pinned to {version}"
+
+
+HOLED = {
+    "torch": "2.9.1",  # CVE-2026-24747: memory corruption by weights_only
+    "pillow": "12.1.1",  # CVE-2026-40192: a bomb in FITS
+    "viser": "1.0.21",  # serves files outside of its folder
+    "ray": "2.53.0",  # CVE-2026-27482: jobs can be deleted by any page
+}
+"""The last versions before a hole was mended that matters here."""
+
+
+@pytest.mark.parametrize("name", HOLED)
+def test_versions_with_a_hole_that_matters_are_outside_the_ranges(name: str):
+    (wanted,) = [
+        r for key in ("dependencies", "bench") for r in map(Requirement, listed(key)) if r.name == name
+    ]
+    assert not wanted.specifier.contains(HOLED[name])
+
+
+REPORT = {
+    "dependencies": [
+        {"name": "good", "version": "1.0", "vulns": []},
+        {
+            "name": "bad",
+            "version": "2.0",
+            "vulns": [{"id": "PYSEC-1", "aliases": ["CVE-1"], "fix_versions": ["2.1"], "description": "x"}],
+        },
+        {"name": "unknown", "skip_reason": "is on no index"},
+    ]
+}
+
+
+def audited(folder: Path, content: str) -> tuple[int, str]:
+    """What scripts/audit.py ends with and says, with a pip-audit of this `content`."""
+    (folder / "pip_audit.py").write_text(content)
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "audit.py"],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_hole_is_named_with_what_mends_it(tmp_path: Path):
+    assert holes(json.dumps(REPORT)) == ["bad 2.0: PYSEC-1, CVE-1; mended by 2.1."]
+    code, said = audited(tmp_path, f"print({json.dumps(REPORT)!r})")
+    assert code == 1 and said.endswith("bad 2.0: PYSEC-1, CVE-1; mended by 2.1.\n")
+    code, said = audited(tmp_path, """print('{"dependencies": []}')""")
+    assert code == 0 and "No hole is known in the " in said
+
+
+def test_without_a_network_the_audit_says_in_a_sentence_that_it_told_nothing(tmp_path: Path):
+    code, said = audited(tmp_path, "raise ConnectionError('no route to the index')")
+    assert code == 3 and "Traceback" not in said
+    assert "The list of known holes gives no answer (ConnectionError: no route to the index);" in said
+
+
+def test_packages_that_are_not_the_pinned_ones_are_told():
+    pins = pinned_versions("# numpy==0\npytest==1.0\nno-such-package==3\n")
+    assert [(name, pinned) for name, pinned, _ in others(pins)] == [("pytest", "1.0")]
