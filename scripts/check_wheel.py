@@ -43,7 +43,9 @@ def new_environment(folder: Path, wheel: Path, fetch: bool) -> Path:
     """The folder of the programs of an environment that holds the wheel."""
     venv.create(folder, with_pip=True)
     install = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, *([] if fetch else ["--no-index", "--no-deps"]), wheel], check=True)
+    # Nothing may need a compiler: a package that comes as source alone is a fault.
+    sources = ["--only-binary", ":all:"] if fetch else ["--no-index", "--no-deps"]
+    subprocess.run([*install, *sources, wheel], check=True)
     if not fetch:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         packages = folder / "lib" / version / "site-packages"
@@ -77,6 +79,7 @@ def check(wheel: Path, fetch: bool) -> str:
             sys.exit(f"The installed recon is not the wheel's, but {where}")
         recon = programs / "recon"
         version = call(recon, "--version", home=home).strip()
+        torch = call(programs / "python", "-c", "import torch; print(torch.__version__)", home=home).strip()
         if "train" not in call(recon, "--help", home=home):
             sys.exit("recon --help does not name its commands.")
         doctor = call(recon, "doctor", home=home)
@@ -86,7 +89,8 @@ def check(wheel: Path, fetch: bool) -> str:
         report = json.loads(call(recon, "train", *photos, "--output", "run", *SHORT_FIT, home=home))
         if report["psnr"] < MIN_PSNR:
             sys.exit(f"A short fit of the bundled photos reaches {report['psnr']:.2f} dB, not {MIN_PSNR}.")
-    return f"{version} from {wheel.name}: doctor, help and a short fit work, {report['psnr']:.2f} dB."
+    fitted = f"doctor, help and a short fit work, {report['psnr']:.2f} dB"
+    return f"{version} from {wheel.name} with torch {torch}: {fitted}."
 
 
 def main() -> None:

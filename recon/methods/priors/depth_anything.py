@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recon.errors import InputError, MachineError
 from recon.methods.priors.aligned import Kind
-from recon.methods.priors.hub import Published, network_folder, quiet_transformers
+from recon.methods.priors.hub import Published, network_folder, quiet_transformers, whole_checkpoint
 
 SMALL = "depth-anything/Depth-Anything-V2-Small-hf"
 """The smallest of three, and the only one that may be used commercially."""
@@ -61,9 +61,7 @@ def load_depth_anything(weights: str, device: torch.device) -> DepthAnything:
 
 def _read(transformers: Any, folder: Path) -> tuple[Any, Any]:
     """Model and image processor of a folder, every weight from its file."""
-    from safetensors import SafetensorError
-
-    try:
+    with whole_checkpoint(folder, "Depth Anything"):
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         if config.model_type != "depth_anything":
             raise InputError(f"{folder} holds a network of type {config.model_type}, not Depth Anything.")
@@ -71,9 +69,6 @@ def _read(transformers: Any, folder: Path) -> tuple[Any, Any]:
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
         processor = transformers.DPTImageProcessor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder} is no whole checkpoint ({reason}); fetch it again.") from error
     # transformers fills what is missing with random numbers.
     missing = sorted(loading["missing_keys"]) + sorted(str(key) for key in loading["mismatched_keys"])
     if missing:

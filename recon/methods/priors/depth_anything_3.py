@@ -1,7 +1,5 @@
 """Depth Anything 3 (Lin et al., 2025) by its own package: depth of one photo, but for a scale and a shift."""
 
-import contextlib
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.errors import InputError
 from recon.methods.priors.aligned import Kind
-from recon.methods.priors.hub import Published, missing_package, network_folder
+from recon.methods.priors.hub import Published, load_mixin, missing_package, network_folder, quiet
 
 MONO = "depth-anything/DA3MONO-LARGE"
 """The one that was trained on single photos."""
@@ -25,11 +22,6 @@ PUBLISHED = (
     Published("depth-anything/DA3-GIANT", "CC-BY-NC-4.0", 4600),
 )
 """Megabytes: 4 bytes for each of 350, 350, 80, 120, 350 and 1150 million parameters (the project's page)."""
-
-
-def quiet() -> contextlib.redirect_stdout[io.StringIO]:
-    """Without the lines that the package prints: what recon prints may be JSON."""
-    return contextlib.redirect_stdout(io.StringIO())
 
 
 @dataclass(frozen=True)
@@ -60,17 +52,8 @@ def load_depth_anything_3(weights: str, device: torch.device) -> DepthAnything3:
     if it cannot be fetched or the package is missing."""
     try:
         from depth_anything_3.api import DepthAnything3 as Theirs  # pyright: ignore[reportMissingImports]
-        from safetensors import SafetensorError
     except ImportError as error:
         remedy = "install https://github.com/ByteDance-Seed/Depth-Anything-3"
         raise missing_package("Depth Anything 3", remedy, error) from error
-    folder = network_folder(weights or MONO, PUBLISHED)
-    try:
-        with quiet():
-            model = Theirs.from_pretrained(folder, local_files_only=True, strict=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{folder} is no whole checkpoint of Depth Anything 3 ({reason}); fetch it again."
-        ) from error
+    model = load_mixin(Theirs, network_folder(weights or MONO, PUBLISHED), "Depth Anything 3")
     return DepthAnything3(model.to(device).eval())

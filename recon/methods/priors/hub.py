@@ -5,12 +5,15 @@ Nothing but JSON and safetensors is fetched, and checkpoints of which torch read
 """
 
 import contextlib
+import io
 import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 from recon.digests import file_digest
 from recon.errors import InputError, MachineError
@@ -32,6 +35,8 @@ class Published:
     """Of the weights."""
     revision: str = "main"
     """The commit on the hub that is fetched; "main": the latest at the first use."""
+    page: str = ""
+    """Where its licence stands, if not on the hub."""
 
 
 def network_folder(name: str, known: tuple[Published, ...], files: tuple[str, ...] = FILES) -> Path:
@@ -114,12 +119,46 @@ def tell_licence(published: Published) -> None:
     if told.is_file():
         return
     licence = f"is under {published.licence}" if published.licence else "has its licence on its page"
-    logger.info("%s %s: https://huggingface.co/%s", published.repository, licence, published.repository)
+    page = published.page or f"https://huggingface.co/{published.repository}"
+    logger.info("%s %s: %s", published.repository, licence, page)
     # Where it cannot be kept, it is said again.
     with contextlib.suppress(InputError, MachineError), writing(told):
         told.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(told) as file:
             file.write(published.licence.encode())
+
+
+@contextlib.contextmanager
+def whole_checkpoint(path: Path, network: str) -> Iterator[None]:
+    """Whatever keeps the weights of `network` from being read in the block is a fault of `path`: it raises
+    InputError, in one sentence."""
+    from safetensors import SafetensorError
+
+    faults = (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
+    try:
+        yield
+    except (*faults, UnpicklingError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is no whole checkpoint of {network} ({reason}); fetch it again.") from error
+
+
+def load_mixin(theirs: Any, folder: Path, network: str) -> Any:
+    """A network of a class that reads itself by huggingface-hub's PyTorchModelHubMixin, every weight from its
+    file. Raises InputError for a checkpoint that is damaged, lacks weights or is of another network."""
+    with whole_checkpoint(folder, network), quiet():
+        return theirs.from_pretrained(folder, local_files_only=True, strict=True)
+
+
+def load_tensors_alone(path: Path) -> Any:
+    """What a file of torch's holds: tensors and plain values, never code."""
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def quiet() -> contextlib.redirect_stdout[io.StringIO]:
+    """Without the lines that packages print: what recon prints may be JSON."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 @contextlib.contextmanager

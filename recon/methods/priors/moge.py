@@ -2,8 +2,6 @@
 from MoGe-2, in a unit of its own from MoGe; nothing where it sees the sky."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,7 +10,13 @@ from torch import Tensor
 
 from recon.errors import InputError
 from recon.methods.priors.aligned import Kind
-from recon.methods.priors.hub import Published, missing_package, network_folder
+from recon.methods.priors.hub import (
+    Published,
+    load_tensors_alone,
+    missing_package,
+    network_folder,
+    whole_checkpoint,
+)
 
 SMALL = "Ruicheng/moge-2-vits-normal"
 PUBLISHED = (
@@ -50,26 +54,14 @@ def load_moge(weights: str, device: torch.device) -> MoGe:
         from moge.model import import_model_class_by_version  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise missing_package("MoGe", "install https://github.com/microsoft/MoGe", error) from error
-    folder = network_folder(weights or SMALL, PUBLISHED, (FILE,))
-    config, tensors = _read(folder / FILE)
-    # The second version has a neck between its encoder and its heads.
-    try:
+    path = network_folder(weights or SMALL, PUBLISHED, (FILE,)) / FILE
+    with whole_checkpoint(path, "MoGe"):
+        content = load_tensors_alone(path)
+        config, tensors = dict(content["model_config"]), dict(content["model"])
+        # The second version has a neck between its encoder and its heads.
         model = import_model_class_by_version("v2" if "neck" in config else "v1")(**config)
         model.load_state_dict(tensors, strict=False)
-        lacking = [name for name, _ in model.named_parameters() if name not in tensors]
-    except (TypeError, KeyError, AttributeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder / FILE} is no checkpoint of MoGe ({reason}); fetch it again.") from error
+    lacking = [name for name, _ in model.named_parameters() if name not in tensors]
     if lacking:
-        raise InputError(f"{folder / FILE} lacks {len(lacking)} weights, {lacking[0]} first; fetch it again.")
+        raise InputError(f"{path} lacks {len(lacking)} weights, {lacking[0]} first; fetch it again.")
     return MoGe(model.to(device).eval())
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Sizes and weights of a checkpoint, read as tensors and plain values alone."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(content["model_config"]), dict(content["model"])
-    except (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is no checkpoint of MoGe ({reason}); fetch it again.") from error

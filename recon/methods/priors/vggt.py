@@ -5,8 +5,6 @@ Its cameras are not used. Its depth is brought into the world of the photos' cam
 plane sweep confirms, and leads a second sweep, as the proposals of the package's own network do.
 """
 
-import contextlib
-import io
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,9 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.errors import InputError
 from recon.methods.priors.aligned import SingleDepth, align_together
-from recon.methods.priors.hub import Published, missing_package, network_folder
+from recon.methods.priors.hub import Published, load_mixin, missing_package, network_folder
 from recon.methods.priors.plane_sweep import depth_maps, sweep_planes
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.methods.priors.trust import DepthMap, trusted_pixels
@@ -88,17 +85,10 @@ def load_vggt(weights: str, device: torch.device) -> VGGT:
     Raises InputError for a checkpoint that is damaged, lacks weights or is of another network, MachineError
     if it cannot be fetched or the package is missing."""
     try:
-        from safetensors import SafetensorError
         from vggt.models.vggt import VGGT as Theirs  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise missing_package("VGGT", "install https://github.com/facebookresearch/vggt", error) from error
-    folder = network_folder(weights or FIRST, PUBLISHED)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # what recon prints may be JSON
-            model = Theirs.from_pretrained(folder, local_files_only=True, strict=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder} is no whole checkpoint of VGGT ({reason}); fetch it again.") from error
+    model = load_mixin(Theirs, network_folder(weights or FIRST, PUBLISHED), "VGGT")
     return VGGT(model.to(device).eval())
 
 
