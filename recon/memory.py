@@ -24,7 +24,7 @@ def needed_bytes(photos: Photos, stereo: StereoConfig, initialise: InitialiseCon
     them. The true need is larger."""
     pixels = sum(width * height for width, height in photos.sizes)
     matched = [_reduced(size, stereo.max_size) for size in photos.sizes]
-    led = stereo.prior in ("auto", "vggt")
+    led = stereo.prior not in ("classical", "learned")
     scored = COPIES * max(matched) + (sum(matched) if led else 0)
     gaussian = 3 + 4 + 3 + 1 + 3 * (initialise.sh_degree + 1) ** 2
     count = min(initialise.max_gaussians * math.sqrt(max(1.0, len(photos) / 3)), pixels)

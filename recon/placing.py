@@ -14,7 +14,7 @@ from recon.methods.priors.poses import solve_cameras
 from recon.methods.priors.poses_frame import similarity_of_cameras
 from recon.methods.priors.poses_given import refine_given
 from recon.methods.priors.poses_localise import localise
-from recon.methods.priors.poses_types import PosesConfig
+from recon.methods.priors.poses_types import CPU, PosesConfig
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering import Engine
 from recon.run_folder import RunFolder
@@ -34,7 +34,7 @@ def place_cameras(
         return train, test
     if run.awaited is None and run.cameras.exists():
         return load_cameras(run.cameras, (train, test))
-    views, test = posed_views(scene, config.poses, watch)
+    views, test = posed_views(scene, config.poses, watch, device)
     if config.refinement.rounds == 0:
         return views, test
     refined = fitted_cameras(views.to(device), config, engine, watch).to(views.images[0].device)
@@ -48,28 +48,32 @@ def _poses(cameras: Cameras) -> np.ndarray:
     return cameras.camera_from_world.double().cpu().numpy()
 
 
-def posed_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
+def posed_views(
+    scene: Scene, config: PosesConfig, watch: Watch, device: torch.device = CPU
+) -> tuple[Views, Views]:
     """The train and the held-out views with the cameras that came with them, adjusted to the photos' matches
-    if `config.refine_given`; or solved, where none came."""
+    if `config.refine_given`; or solved, where none came. `device` is for a matcher that is a network."""
     train, test = scene.train, scene.test
     if isinstance(train, Views) and isinstance(test, Views):
-        return (matched_views(train, config, watch) if config.refine_given else train), test
-    return solve_views(scene, config, watch)
+        return (matched_views(train, config, watch, device) if config.refine_given else train), test
+    return solve_views(scene, config, watch, device)
 
 
-def solve_views(scene: Scene, config: PosesConfig, watch: Watch) -> tuple[Views, Views]:
+def solve_views(
+    scene: Scene, config: PosesConfig, watch: Watch, device: torch.device = CPU
+) -> tuple[Views, Views]:
     """The train views with cameras solved from them alone, and the held-out views located among them, both
     without the lens distortion that was found."""
-    solved = solve_cameras(scene.train, config, watch)
-    located = localise(scene.test, solved, config)
+    solved = solve_cameras(scene.train, config, watch, device)
+    located = localise(scene.test, solved, config, device)
     watch(CamerasSolved(solved.rows, located.unregistered, solved.caution))
     return solved.views(scene.train), located.views(scene.test)
 
 
-def matched_views(views: Views, config: PosesConfig, watch: Watch) -> Views:
+def matched_views(views: Views, config: PosesConfig, watch: Watch, device: torch.device) -> Views:
     """The views with their poses adjusted to the photos' matches, if that makes the matches fit better."""
     watch(Progress("cameras", 0, 1, "matching photos"))
-    refined = refine_given(views, config.seed)
+    refined = refine_given(views, config, device)
     watch(Progress("cameras", 1, 1))
     watch(
         CamerasRefined(

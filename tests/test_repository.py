@@ -30,6 +30,10 @@ INSTALLED_BY_USERS = {
     "moge": "--depth moge; brings another OpenCV and a web server",
     "depth-anything-3": "--depth depth-anything-3; asks for an old numpy",
     "vggt": "--stereo vggt; is on no index",
+    "dust3r": "--stereo dust3r; non-commercial",
+    "mast3r": "--stereo mast3r; non-commercial",
+    "romatch": "--matcher roma; brings another OpenCV",
+    "loguru": "what romatch logs by",
 }
 
 

@@ -23,7 +23,6 @@ from recon.methods.priors.poses_features import (
     Features,
     Lens,
     Picture,
-    extract,
     matched_database,
     pictures_from_files,
     verified_matches,
@@ -31,9 +30,10 @@ from recon.methods.priors.poses_features import (
 from recon.methods.priors.poses_frame import upright_unit_world
 from recon.methods.priors.poses_localise import localise
 from recon.methods.priors.poses_mapping import best_model, has_parallax, lens_of, polish, reprojection_error
+from recon.methods.priors.poses_matches import find_features
 from recon.methods.priors.poses_points import SparsePoints, paint, read_observations
 from recon.methods.priors.poses_triangulate import triangulate
-from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
+from recon.methods.priors.poses_types import CPU, LocatedCameras, PosesConfig, SolvedCameras
 from recon.retake import anchor
 from recon.scene import Photos
 
@@ -91,21 +91,26 @@ class _Attempt:
 
 
 def solve_cameras(
-    photos: Photos, config: PosesConfig, watch: Callable[[Progress], None] = lambda event: None
+    photos: Photos,
+    config: PosesConfig,
+    watch: Callable[[Progress], None] = lambda event: None,
+    device: torch.device = CPU,
 ) -> SolvedCameras:
-    """Cameras and sparse points of `photos`, from their files. Deterministic for a seed.
+    """Cameras and sparse points of `photos`, from their files. Deterministic for a seed. `device` is for a
+    matcher that is a network; all else runs on the CPU.
 
-    Where a quick search leaves photos out, or hanging on few points, a thorough one follows, several times
-    slower; the better one counts. Photos that contradict their own matches are left out of either.
+    Where a quick search by SIFT leaves photos out, or hanging on few points, a thorough one follows, several
+    times slower; the better one counts. Photos that contradict their own matches are left out of either.
     Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
     """
     if len(photos) < 2:
         raise InputError(f"{len(photos)} photo is given; cameras need at least two of the same place.")
     pictures = pictures_from_files(photos, config.max_size)
     lenses = guess_lenses(photos, pictures)
-    best = _attempt(pictures, lenses, False, config.seed, watch)
-    if best.degenerate is not Degenerate.TURNED and best.fewest_points(len(photos)) < SOLID:
-        best = max(best, _attempt(pictures, lenses, True, config.seed, watch), key=_Attempt.rank)
+    best = _attempt(pictures, lenses, False, config, device, watch)
+    doubtful = best.degenerate is not Degenerate.TURNED and best.fewest_points(len(photos)) < SOLID
+    if doubtful and config.matcher == "sift":
+        best = max(best, _attempt(pictures, lenses, True, config, device, watch), key=_Attempt.rank)
     if best.model is None:
         raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
     free_lenses(best.model, pictures if config.dense_tracks else None)
@@ -138,21 +143,24 @@ def _attempt(
     pictures: Sequence[Picture],
     lenses: Sequence[Lens],
     thorough: bool,
-    seed: int,
+    config: PosesConfig,
+    device: torch.device,
     watch: Callable[[Progress], None],
 ) -> _Attempt:
     def tell(done: int, note: str) -> None:
         watch(Progress("cameras", done, 3, f"{note}, thoroughly" if thorough else note))
 
     tell(0, "finding features")
-    features = extract(pictures, thorough=thorough)
+    features, raw = find_features(pictures, config, device, thorough=thorough)
     tell(1, "matching photos")
-    with matched_database(pictures, features, lenses, guided=thorough, seed=seed) as database_path:
+    with matched_database(
+        pictures, features, lenses, guided=thorough, seed=config.seed, matches=raw
+    ) as database_path:
         matches = verified_matches(database_path, len(pictures))
         degenerate = diagnose(pair_matches(pictures, features, matches))
         tell(2, "placing cameras")
         turned = degenerate is Degenerate.TURNED
-        model = None if turned else best_model(database_path, len(pictures), seed)
+        model = None if turned else best_model(database_path, len(pictures), config.seed)
     if model is not None:
         polish(model)
         drop_contradicted(model, features, matches)
@@ -184,6 +192,7 @@ def _solved(
         observations=observations,
         rows=tuple(_row(photos.names[i], i, attempt) for i in range(len(photos))),
         focal_priors=used.focal_priors,
+        pictures=tuple(pictures[index] for index in registered),
         thorough=attempt.thorough,
         degenerate=attempt.degenerate,
     )

@@ -1,4 +1,4 @@
-"""SIFT features and verified matches of a few photos, in a COLMAP database inside a temporary folder.
+"""SIFT features, and verified matches of a few photos, in a COLMAP database inside a temporary folder.
 
 Image i + 1 of the database is photo i. COLMAP puts pixel centres at +0.5, as we do.
 """
@@ -6,7 +6,7 @@ Image i + 1 of the database is photo i. COLMAP puts pixel centres at +0.5, as we
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,17 +28,21 @@ if TYPE_CHECKING:
 UPSAMPLED_BELOW = 1000
 """Longer side, in pixels, under which SIFT starts at twice the resolution. Above, the finest octave costs
 four times the time for keypoints that can be spared (fountain-P11 at 1600 px: the same rotations)."""
+Matches = Mapping[tuple[int, int], Integer[np.ndarray, "_k 2"]]
+"""Keypoint indices of photos (i, j), i < j."""
 MIN_MATCHES = 15
 """Verified matches from which two photos count as overlapping; COLMAP's own limit."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A photo as the feature detector reads it."""
+    """A photo as matchers read it."""
 
     grey: UInt8[np.ndarray, "h w"]
     mask: Bool[np.ndarray, "h w"] | None
     """True where the photo counts."""
+    rgb: UInt8[np.ndarray, "h w 3"] | None = None
+    """sRGB; what SIFT can do without."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,8 +78,8 @@ class Features:
     """Pixels of the picture."""
     shapes: Float[np.ndarray, "k 2"]
     """Scale in pixels, and orientation in radians."""
-    descriptors: UInt8[np.ndarray, "k 128"]
-    """RootSIFT, of length 512."""
+    descriptors: UInt8[np.ndarray, "k _d"]
+    """RootSIFT: 128 numbers of length 512; none of keypoints that were matched without."""
 
 
 @contextmanager
@@ -116,10 +120,11 @@ def pictures_from_images(views: Views) -> list[Picture]:
 
 
 def _picture(rgb: np.ndarray, mask: np.ndarray | None) -> Picture:
-    grey = cv2.cvtColor((rgb * 255).round().astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    rgb = (rgb * 255).round().astype(np.uint8)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     if mask is not None and mask.shape != grey.shape:
         mask = cv2.resize(mask.astype(np.uint8), grey.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return Picture(grey, mask)
+    return Picture(grey, mask, rgb)
 
 
 def extract(pictures: Sequence[Picture], *, thorough: bool) -> list[Features]:
@@ -155,10 +160,12 @@ def matched_database(
     *,
     guided: bool,
     seed: int,
+    matches: Matches | None = None,
 ) -> Iterator[Path]:
     """Path of a COLMAP database with the verified matches of all pairs; gone after the `with` block.
 
-    Pictures of equal lens and size share one camera. `guided` looks for more matches along epipolar lines.
+    Pictures of equal lens and size share one camera. Descriptors are compared, and `guided` looks for more
+    matches along epipolar lines, unless `matches` are given: then these are verified.
     """
     import pycolmap
 
@@ -167,15 +174,20 @@ def matched_database(
         pycolmap.set_random_seed(seed)
         with pycolmap.Database.open(path) as database:
             _write(database, pictures, features, lenses)
+            for (i, j), found in (matches or {}).items():
+                database.write_matches(i + 1, j + 1, found)
         matching, verification = pycolmap.FeatureMatchingOptions(), pycolmap.TwoViewGeometryOptions()
         matching.guided_matching = guided
         verification.ransac.random_seed = seed
         verification.min_num_inliers = MIN_MATCHES
         # A few photos cannot lose a pair to the guess that its common border is a watermark.
         verification.detect_watermark = False
-        pycolmap.match_exhaustive(
-            path, matching, verification_options=verification, device=pycolmap.Device.cpu
-        )
+        if matches is None:
+            pycolmap.match_exhaustive(
+                path, matching, verification_options=verification, device=pycolmap.Device.cpu
+            )
+        else:
+            pycolmap.geometric_verification(path, two_view_geometry_options=verification)
         yield path
 
 
@@ -206,10 +218,11 @@ def _write(
         frame.add_data_id(image.data_id)
         database.write_frame(frame, use_frame_id=True)
         database.write_keypoints(index + 1, np.concatenate([found.uv, found.shapes], axis=1))
-        descriptors = pycolmap.FeatureDescriptors(
-            pycolmap.FeatureExtractorType.SIFT, np.ascontiguousarray(found.descriptors)
-        )
-        database.write_descriptors(index + 1, descriptors)
+        if found.descriptors.size:
+            descriptors = pycolmap.FeatureDescriptors(
+                pycolmap.FeatureExtractorType.SIFT, np.ascontiguousarray(found.descriptors)
+            )
+            database.write_descriptors(index + 1, descriptors)
 
 
 def colmap_camera(lens: Lens, size: tuple[int, int]) -> "pycolmap.Camera":

@@ -18,7 +18,6 @@ from recon.methods.priors.poses_features import (
     Features,
     Lens,
     Picture,
-    extract,
     known_lens,
     matched_database,
     pictures_from_images,
@@ -26,10 +25,15 @@ from recon.methods.priors.poses_features import (
 )
 from recon.methods.priors.poses_frame import similarity_of_cameras
 from recon.methods.priors.poses_mapping import best_model, has_parallax, polish
+from recon.methods.priors.poses_matches import Found, find_features
+from recon.methods.priors.poses_types import CPU, PosesConfig
 from recon.scene import Cameras, Views
 
 if TYPE_CHECKING:
     import pycolmap
+
+
+DEFAULTS = PosesConfig()
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,17 @@ class RefinedCameras:
     error_after: float | None
 
 
-def refine_given(views: Views, seed: int = 0) -> RefinedCameras:
+def refine_given(views: Views, config: PosesConfig = DEFAULTS, device: torch.device = CPU) -> RefinedCameras:
     """Poses of `views` that fit the photos' matches, near the given ones; intrinsics stay as they are.
 
-    The world's position, direction and scale are those of the given cameras taken together."""
+    The world's position, direction and scale are those of the given cameras taken together. `device` is for a
+    matcher that is a network."""
     pictures = pictures_from_images(views)
-    features = extract(pictures, thorough=False)
+    found = find_features(pictures, config, device)
+    features = found.features
     Ks = views.cameras.Ks.double().cpu().numpy()
     given = views.cameras.camera_from_world.double().cpu().numpy()
-    model, matches = _solve(pictures, features, [known_lens(K) for K in Ks], seed)
+    model, matches = _solve(pictures, found, [known_lens(K) for K in Ks], config.seed)
     before = epipolar_error(given, Ks, features, matches)
     if model is None:
         return RefinedCameras(views.cameras, (), before, before)
@@ -87,10 +93,11 @@ def epipolar_error(
 
 
 def _solve(
-    pictures: Sequence[Picture], features: Sequence[Features], lenses: Sequence[Lens], seed: int
+    pictures: Sequence[Picture], found: Found, lenses: Sequence[Lens], seed: int
 ) -> tuple["pycolmap.Reconstruction | None", dict[tuple[int, int], np.ndarray]]:
     """A model with exactly these lenses, or None; and the verified matches."""
-    with matched_database(pictures, features, lenses, guided=False, seed=seed) as database_path:
+    features, raw = found
+    with matched_database(pictures, features, lenses, guided=False, seed=seed, matches=raw) as database_path:
         matches = verified_matches(database_path, len(pictures))
         model = best_model(database_path, len(pictures), seed)
     if model is None:

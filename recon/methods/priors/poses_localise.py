@@ -1,5 +1,8 @@
 """Held-out photos in a world solved without them: matches to its sparse points, then a pose from these."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,7 +19,9 @@ from recon.methods.priors.poses_features import (
     pictures_from_files,
     quiet_colmap,
 )
-from recon.methods.priors.poses_types import LocatedCameras, PosesConfig, SolvedCameras
+from recon.methods.priors.poses_types import CPU, LocatedCameras, PosesConfig, SolvedCameras
+from recon.methods.priors.poses_warps import carry, colours
+from recon.methods.priors.roma import RoMa, load_roma
 from recon.scene import Photos
 
 MAX_RATIO = 0.8
@@ -29,15 +34,27 @@ SAME_LENS = 0.02
 """Relative difference of EXIF focal lengths under which a train photo's solved lens is taken over."""
 
 
-def localise(photos: Photos, solved: SolvedCameras, config: PosesConfig) -> LocatedCameras:
-    """Cameras of `photos` in the world of `solved`, which stays as it is. Each photo is placed by itself."""
+class Links(NamedTuple):
+    """What a picture shows of the solved points."""
+
+    uv: Float[np.ndarray, "k 2"]
+    """Pixels of the picture."""
+    point: Int[Tensor, " k"]
+    """Index of the point there."""
+
+
+def localise(
+    photos: Photos, solved: SolvedCameras, config: PosesConfig, device: torch.device = CPU
+) -> LocatedCameras:
+    """Cameras of `photos` in the world of `solved`, which stays as it is. Each photo is placed by itself, by
+    the matcher that solved the others; `device` is for one that is a network."""
     pictures = pictures_from_files(photos, config.max_size)
     poses, lenses, registered = [], [], []
-    for index, (picture, found) in enumerate(
-        zip(pictures, extract(pictures, thorough=solved.thorough), strict=True)
+    for index, (picture, links) in enumerate(
+        zip(pictures, find_links(pictures, solved, config, device), strict=True)
     ):
         lens = lens_like(photos, index, solved)
-        pose = None if lens is None else locate(picture, found, lens, solved, config.seed)
+        pose = None if lens is None else locate(picture, links, lens, solved, config.seed)
         if lens is not None and pose is not None:
             registered.append(index)
             poses.append(pose)
@@ -48,6 +65,18 @@ def localise(photos: Photos, solved: SolvedCameras, config: PosesConfig) -> Loca
         registered=tuple(registered),
         unregistered=tuple(name for index, name in enumerate(photos.names) if index not in registered),
     )
+
+
+def find_links(
+    pictures: Sequence[Picture], solved: SolvedCameras, config: PosesConfig, device: torch.device
+) -> list[Links]:
+    """Solved points that each picture shows."""
+    if not pictures:
+        return []
+    if config.matcher == "roma":
+        network = load_roma(config.matcher_weights, device)
+        return [warped_points(picture, solved, network) for picture in pictures]
+    return [match_points(found, solved) for found in extract(pictures, thorough=solved.thorough)]
 
 
 def lens_like(photos: Photos, index: int, solved: SolvedCameras) -> Lens | None:
@@ -63,14 +92,11 @@ def lens_like(photos: Photos, index: int, solved: SolvedCameras) -> Lens | None:
     return None
 
 
-def locate(
-    picture: Picture, found: Features, lens: Lens, solved: SolvedCameras, seed: int
-) -> np.ndarray | None:
+def locate(picture: Picture, links: Links, lens: Lens, solved: SolvedCameras, seed: int) -> np.ndarray | None:
     """`camera_from_world` (4, 4) of a picture taken through `lens`; None if it shows too few of the solved
     points."""
     import pycolmap
 
-    keypoints, points = match_points(found, solved)
     lens = lens.resized(picture.size)
     camera = colmap_camera(known_lens(lens.K, lens.distortion), picture.size)
     options = pycolmap.AbsolutePoseEstimationOptions()
@@ -78,8 +104,8 @@ def locate(
     options.ransac.random_seed = seed
     with quiet_colmap():
         pose = pycolmap.estimate_and_refine_absolute_pose(
-            found.uv[keypoints].astype(np.float64),
-            solved.points.xyz[points].double().numpy(),
+            links.uv.astype(np.float64),
+            solved.points.xyz[links.point].double().numpy(),
             camera,
             options,
         )
@@ -88,7 +114,22 @@ def locate(
     return np.vstack([pose["cam_from_world"].matrix(), [0, 0, 0, 1]])
 
 
-def match_points(found: Features, solved: SolvedCameras) -> tuple[np.ndarray, Int[Tensor, " k"]]:
+def warped_points(picture: Picture, solved: SolvedCameras, network: RoMa) -> Links:
+    """What a picture shows of the points, by a network that carries them there from the photos that do."""
+    observations = solved.observations
+    uv, points = [], []
+    for view, other in enumerate(solved.pictures):
+        mine = (observations.view == view).nonzero().squeeze(1)
+        there, back = network(colours(other), colours(picture))
+        places, good = carry(other, picture, there, back, observations.uv[mine].numpy())
+        uv.append(places[good])
+        points.append(observations.point[mine][good])
+    # A point that comes from several photos counts once.
+    point, first = np.unique(torch.cat(points).numpy(), return_index=True)
+    return Links(np.concatenate(uv)[first], torch.from_numpy(point))
+
+
+def match_points(found: Features, solved: SolvedCameras) -> Links:
     """Keypoints of a picture and the points they show: matched with each view by itself, where the
     second-best keypoint is of another point, as the ratio test wants it."""
     observations = solved.observations
@@ -100,7 +141,7 @@ def match_points(found: Features, solved: SolvedCameras) -> tuple[np.ndarray, In
         points.append(observations.point[mine[pairs[:, 1]]])
     # The same pair comes from every view that sees the point: count it once.
     unique = torch.unique(torch.stack([torch.cat(keypoints), torch.cat(points)], dim=1), dim=0)
-    return unique[:, 0].numpy(), unique[:, 1]
+    return Links(found.uv[unique[:, 0].numpy()], unique[:, 1])
 
 
 def mutual_matches(first: UInt8[Tensor, "a 128"], second: UInt8[Tensor, "b 128"]) -> Int[Tensor, "k 2"]:

@@ -40,8 +40,8 @@ class Observations:
     """Index of the point."""
     uv: Float[Tensor, "k 2"]
     """Pixels of the picture that the keypoint was found in."""
-    descriptors: UInt8[Tensor, "k 128"]
-    """RootSIFT."""
+    descriptors: UInt8[Tensor, "k _d"]
+    """RootSIFT, if they were matched by it."""
 
 
 def read_observations(

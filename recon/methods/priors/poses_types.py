@@ -1,7 +1,8 @@
 """What solving cameras takes and gives."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -13,15 +14,23 @@ from recon.datasets.undistorted_photos import undistorted_photos
 from recon.events import PhotoRow
 from recon.lens import Lens
 from recon.methods.priors.poses_degenerate import Degenerate
+from recon.methods.priors.poses_features import Picture
 from recon.methods.priors.poses_points import Observations, SparsePoints
 from recon.retake import retakes
 from recon.scene import Cameras, Photos, Views
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class PosesConfig:
     """Cameras from photos."""
 
+    matcher: Annotated[Literal["sift", "roma"], tyro.conf.arg(aliases=("--matcher",))] = "sift"
+    """What finds the places that photos have in common: SIFT keypoints, or RoMa, a network for photos far
+    apart or of plain things, which needs a package of its own."""
+    matcher_weights: Path | None = None
+    """A folder with the two files of RoMa's weights (MIT, Apache-2.0; 1.7 GB); fetched otherwise."""
     max_size: int = 1600
     """Longer side, in pixels, at which photos are searched for features; may exceed the fitted size."""
     seed: int = 0
@@ -69,6 +78,8 @@ class SolvedCameras(PlacedPhotos):
     """One for every photo, registered or not."""
     focal_priors: tuple[float | None, ...]
     """Of the registered photos."""
+    pictures: tuple[Picture, ...]
+    """The registered photos as they were matched."""
     thorough: bool
     """Whether features had to be searched at twice the resolution."""
     degenerate: Degenerate | None = None

@@ -1,5 +1,5 @@
 """Depth of every train photo: a sweep of planes over the other photos (plane_sweep.py), a network's depth
-(learned/), or the sweep led by that network or another's (vggt.py).
+(learned/), or the sweep led by that network or another's (vggt.py, dust3r.py).
 
 What can be trusted is `consistent` (trust.py); the rest is completed from it (completion.py).
 """
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.methods.priors.completion import complete_depths, flat_pixels
+from recon.methods.priors.dust3r import pair_proposals
 from recon.methods.priors.learned.depth import learned_depth_maps
 from recon.methods.priors.learned.weights import WEIGHTS, load_network
 from recon.methods.priors.plane_sweep import depth_maps, sweep_planes
@@ -65,6 +66,8 @@ def proposed_depths(views: Views, depth_range: tuple[float, float], config: Ster
     with a message, and again. Raises InputError: there are no weights."""
     if config.prior == "vggt":
         return vggt_proposals(views, depth_range, config)
+    if config.prior in ("dust3r", "mast3r"):
+        return pair_proposals(views, depth_range, config)
     network = load_network(config.weights or WEIGHTS).to(views.images[0].device)
     size = max(max(s) for s in views.sizes)
     while True:

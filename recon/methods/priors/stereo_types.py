@@ -12,7 +12,7 @@ from torch import Tensor
 from recon.methods.priors.proposals import ProposalConfig
 from recon.methods.priors.trust import TrustConfig
 
-Prior = Literal["classical", "learned", "auto", "vggt"]
+Prior = Literal["classical", "learned", "auto", "vggt", "dust3r", "mast3r"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class StereoConfig:
 
     prior: Annotated[Prior, tyro.conf.arg(aliases=["--stereo"])] = "classical"
     """A plane sweep (classical), the network that comes with the package (learned), or the sweep led by the
-    network's proposals (auto): better on plain surfaces, blind to thin bars. vggt: led by VGGT's, whose own
-    package that needs."""
+    network's proposals (auto): better on plain surfaces, blind to thin bars. vggt, dust3r, mast3r: led by
+    these networks', whose own packages that needs; what is published is for non-commercial use."""
     weights: Path | None = None
-    """Other weights for the network, as scripts/train_stereo.py writes them; for vggt a folder, or OWNER/NAME
-    on the Hugging Face hub."""
+    """Other weights for the network, as scripts/train_stereo.py writes them; for those of others a folder, or
+    OWNER/NAME on the Hugging Face hub."""
     max_size: int = 512
     """Longest side of the photos that are matched, in pixels; the depth is enlarged to the photo's size."""
     max_planes: int = 192

@@ -1,9 +1,5 @@
 """VGGT (Wang et al., CVPR 2025) by its own package, as a stereo prior: it sees all photos at once, and gives
-depth of each in a unit of its own.
-
-Its cameras are not used. Its depth is brought into the world of the photos' cameras (aligned.py) by what a
-plane sweep confirms, and leads a second sweep, as the proposals of the package's own network do.
-"""
+depth of each in a unit that all have in common."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,9 +11,9 @@ from torch import Tensor
 
 from recon.methods.priors.aligned import SingleDepth, align_together
 from recon.methods.priors.hub import Published, load_mixin, missing_package, network_folder
-from recon.methods.priors.plane_sweep import depth_maps, sweep_planes
-from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
-from recon.methods.priors.trust import DepthMap, trusted_pixels
+from recon.methods.priors.network_stereo import proposal, swept, whole_tokens
+from recon.methods.priors.stereo_types import StereoConfig
+from recon.methods.priors.trust import DepthMap
 from recon.scene import Views
 
 FIRST = "facebook/VGGT-1B"
@@ -48,7 +44,7 @@ class VGGT:
     @torch.no_grad()
     def __call__(self, images: tuple[Float[Tensor, "_h _w 3"], ...]) -> list[Seen]:
         """Depth of every photo (sRGB in [0, 1]), at its size."""
-        sizes = [tokens_size(image.shape[0], image.shape[1]) for image in images]
+        sizes = [whole_tokens(image.shape[0], image.shape[1], SIDE, PATCH) for image in images]
         height, width = max(h for h, _ in sizes), max(w for _, w in sizes)
         batch = [padded(image, size, (height, width)) for image, size in zip(images, sizes, strict=True)]
         found = self.model(torch.stack(batch))
@@ -60,12 +56,6 @@ class VGGT:
             depth, confidence = F.interpolate(maps, image.shape[:2], mode="bilinear", align_corners=False)[0]
             seen.append(Seen(depth, confidence))
         return seen
-
-
-def tokens_size(height: int, width: int) -> tuple[int, int]:
-    """Whole tokens nearest to the photo with its longer side at SIDE."""
-    factor = SIDE / max(height, width) / PATCH
-    return max(1, round(height * factor)) * PATCH, max(1, round(width * factor)) * PATCH
 
 
 def padded(
@@ -99,23 +89,5 @@ def vggt_proposals(views: Views, depth_range: tuple[float, float], config: Stere
     stereo = swept(views, depth_range, config)
     seen = network(views.images)
     singles = [SingleDepth(s.depth, s.depth.isfinite() & (s.depth > 0)) for s in seen]
-    near, far = depth_range
-    proposals = []
-    for s, found in zip(seen, align_together(singles, "depth", stereo), strict=True):
-        if found is None:
-            middle = torch.full_like(s.depth, 2 / (1 / near + 1 / far))
-            proposals.append(DepthMap(middle, torch.zeros_like(middle), torch.zeros_like(middle)))
-            continue
-        sure = torch.where(found.known, 1 - 1 / s.confidence.clamp_min(1), 0.0)
-        proposals.append(DepthMap(found.depth.to(s.depth).clamp(near, far), sure, sure))
-    return proposals
-
-
-def swept(views: Views, depth_range: tuple[float, float], config: StereoConfig) -> StereoPrior:
-    """What a plane sweep knows without anybody's proposals: where it is trusted, depth is right."""
-    planes = sweep_planes(views.cameras, depth_range, config.max_planes)
-    maps = depth_maps(views, planes, config)
-    trusted = trusted_pixels(views.cameras, maps, float(planes[1] - planes[0]), config.trust)
-    return StereoPrior(
-        tuple(m.depth for m in maps), tuple(m.confidence for m in maps), tuple(trusted), depth_range
-    )
+    aligned = align_together(singles, "depth", stereo)
+    return [proposal(found, s.confidence, depth_range) for s, found in zip(seen, aligned, strict=True)]

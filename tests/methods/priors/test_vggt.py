@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from recon.errors import InputError, MachineError
 from recon.methods.priors import vggt
+from recon.methods.priors.network_stereo import whole_tokens
 from recon.methods.priors.stereo import compute_stereo
 from recon.methods.priors.stereo_types import StereoConfig
-from recon.methods.priors.vggt import Seen, load_vggt, tokens_size, vggt_proposals
+from recon.methods.priors.vggt import PATCH, SIDE, Seen, load_vggt, vggt_proposals
 
 CPU = torch.device("cpu")
 RANGE = (0.9 * NEAREST, 6.0)
@@ -113,7 +114,7 @@ def test_what_cannot_be_aligned_changes_nothing(truth: Truth, monkeypatch):
 
 @pytest.mark.parametrize(("height", "width"), [(378, 504), (504, 378), (100, 3000), (14, 14)])
 def test_photos_are_whole_tokens_of_nearly_their_shape(height: int, width: int):
-    size = tokens_size(height, width)
+    size = whole_tokens(height, width, SIDE, PATCH)
     assert max(size) == 518 and all(side % 14 == 0 and side > 0 for side in size)
     assert abs(size[0] - 518 * height / max(height, width)) <= 14
 
