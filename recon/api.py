@@ -108,7 +108,9 @@ def load(
     return datasets.load(photos)
 
 
-def solve_cameras(scene: Scene, config: PosesConfig = POSES, watch: Watch = ignore) -> Scene:
+def solve_cameras(
+    scene: Scene, config: PosesConfig = POSES, watch: Watch = ignore, *, device: str = "auto"
+) -> Scene:
     """The scene with cameras: those it has, or solved from its train photos by structure from motion
     (COLMAP's incremental mapper; Schoenberger and Frahm, CVPR 2016); both parts are `Views`.
 
@@ -116,10 +118,11 @@ def solve_cameras(scene: Scene, config: PosesConfig = POSES, watch: Watch = igno
     `CamerasSolved` tells `watch`. Where the lens is certain to distort, the views' images are undistorted and
     `Views.lenses` says what was undone. Held-out photos are located among the solved cameras, and change
     nothing. With `config.refine_given`, cameras that came with the photos are adjusted to their matches.
+    `device` is for a `config.matcher` that is a network; all else runs on the CPU.
 
     Raises InputError if fewer than two photos can be placed, with what to photograph instead.
     """
-    train, test = posed_views(scene, config, watch)
+    train, test = posed_views(scene, config, watch, pick_device(device))
     return Scene(train, test)
 
 

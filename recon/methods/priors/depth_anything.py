@@ -11,7 +11,8 @@ from torch import Tensor
 
 from recon.errors import InputError, MachineError
 from recon.methods.priors.aligned import Kind
-from recon.methods.priors.hub import Published, network_folder, quiet_transformers, whole_checkpoint
+from recon.methods.priors.checkpoints import whole_checkpoint
+from recon.methods.priors.hub import Published, network_folder, quiet_transformers
 
 SMALL = "depth-anything/Depth-Anything-V2-Small-hf"
 """The smallest of three, and the only one that may be used commercially."""

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.methods.priors.aligned import Kind
-from recon.methods.priors.hub import Published, load_mixin, missing_package, network_folder, quiet
+from recon.methods.priors.checkpoints import load_mixin, quiet
+from recon.methods.priors.hub import Published, missing_package, network_folder
 
 MONO = "depth-anything/DA3MONO-LARGE"
 """The one that was trained on single photos."""

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from recon.methods.priors.agreement import nearest_sources
 from recon.methods.priors.aligned import SingleDepth, align
-from recon.methods.priors.hub import Published, load_mixin, missing_package, network_folder, quiet
+from recon.methods.priors.checkpoints import load_mixin, quiet
+from recon.methods.priors.hub import Published, missing_package, network_folder
 from recon.methods.priors.network_stereo import proposal, swept, whole_tokens
 from recon.methods.priors.stereo_types import StereoConfig
 from recon.methods.priors.trust import DepthMap

@@ -5,23 +5,21 @@ Nothing but JSON and safetensors is fetched, and checkpoints of which torch read
 """
 
 import contextlib
-import io
 import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
-from recon.digests import file_digest
+from recon.digests import known_digest
 from recon.errors import InputError, MachineError
 from recon.files import atomic_file, writing
 
 logger = logging.getLogger(__name__)
 
 FILES = ("*.json", "*.safetensors")
+NEEDED = "Networks of others need huggingface-hub; run `pip install 'recon[priors]'`."
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,7 @@ def network_folder(name: str, known: tuple[Published, ...], files: tuple[str, ..
     try:
         from huggingface_hub.errors import HFValidationError
     except ImportError as error:
-        raise MachineError(
-            "Networks of the hub need huggingface-hub; run `pip install 'recon[priors]'`."
-        ) from error
+        raise MachineError(NEEDED) from error
     repository, _, asked = name.partition("@")
     published = next((p for p in known if p.repository == repository), Published(repository, "", 0))
     revision = asked or published.revision
@@ -95,14 +91,8 @@ def check_cached(folder: Path) -> None:
         file = link.resolve()
         # The cache names large files by their SHA-256; without links there are no such names.
         if file.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", file.name):
-            if _digest(file, file.stat().st_mtime_ns) != file.name:
+            if known_digest(file) != file.name:
                 raise InputError(f"{link} is not what the hub gave; delete {file}, to have it fetched again.")
-
-
-@lru_cache
-def _digest(path: Path, changed: int) -> str:
-    """Once for each state of the file: some are gigabytes."""
-    return file_digest(path)
 
 
 def missing_package(what: str, remedy: str, error: ImportError) -> MachineError:
@@ -126,39 +116,6 @@ def tell_licence(published: Published) -> None:
         told.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(told) as file:
             file.write(published.licence.encode())
-
-
-@contextlib.contextmanager
-def whole_checkpoint(path: Path, network: str) -> Iterator[None]:
-    """Whatever keeps the weights of `network` from being read in the block is a fault of `path`: it raises
-    InputError, in one sentence."""
-    from safetensors import SafetensorError
-
-    faults = (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
-    try:
-        yield
-    except (*faults, UnpicklingError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is no whole checkpoint of {network} ({reason}); fetch it again.") from error
-
-
-def load_mixin(theirs: Any, folder: Path, network: str) -> Any:
-    """A network of a class that reads itself by huggingface-hub's PyTorchModelHubMixin, every weight from its
-    file. Raises InputError for a checkpoint that is damaged, lacks weights or is of another network."""
-    with whole_checkpoint(folder, network), quiet():
-        return theirs.from_pretrained(folder, local_files_only=True, strict=True)
-
-
-def load_tensors_alone(path: Path) -> Any:
-    """What a file of torch's holds: tensors and plain values, never code."""
-    import torch
-
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def quiet() -> contextlib.redirect_stdout[io.StringIO]:
-    """Without the lines that packages print: what recon prints may be JSON."""
-    return contextlib.redirect_stdout(io.StringIO())
 
 
 @contextlib.contextmanager

@@ -10,13 +10,8 @@ from torch import Tensor
 
 from recon.errors import InputError
 from recon.methods.priors.aligned import Kind
-from recon.methods.priors.hub import (
-    Published,
-    load_tensors_alone,
-    missing_package,
-    network_folder,
-    whole_checkpoint,
-)
+from recon.methods.priors.checkpoints import load_tensors_alone, whole_checkpoint
+from recon.methods.priors.hub import Published, missing_package, network_folder
 
 SMALL = "Ruicheng/moge-2-vits-normal"
 PUBLISHED = (

@@ -2,15 +2,14 @@
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from recon.digests import file_digest
+from recon.digests import known_digest
 from recon.errors import InputError, MachineError
 from recon.files import writing
-from recon.methods.priors.hub import Published, tell_licence
+from recon.methods.priors.hub import NEEDED, Published, tell_licence
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +32,22 @@ def pinned_file(file: PinnedFile) -> Path:
 
     Raises InputError for another file under its name, MachineError if it is not there and cannot be fetched,
     or if what comes is not it."""
+    try:
+        from huggingface_hub import constants
+    except ImportError as error:
+        raise MachineError(NEEDED) from error
     path = Path(torch.hub.get_dir()) / "checkpoints" / file.name
     if not path.is_file():
-        _fetch(file, path)
-    elif _digest(path, path.stat().st_mtime_ns) != file.sha256:
+        _fetch(file, path, constants.HF_HUB_OFFLINE)
+    elif known_digest(path) != file.sha256:
         raise InputError(f"{path} is not the published file; delete it, to have it fetched again.")
     tell_licence(file.published)
     return path
 
 
-def _fetch(file: PinnedFile, path: Path) -> None:
-    from huggingface_hub import constants
-
+def _fetch(file: PinnedFile, path: Path, offline: bool) -> None:
     remedy = f"fetch it where there is a network, from {file.url}, and put it there"
-    if constants.HF_HUB_OFFLINE:
+    if offline:
         raise MachineError(f"{path} is missing, and HF_HUB_OFFLINE forbids to fetch it; {remedy}.")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +59,3 @@ def _fetch(file: PinnedFile, path: Path) -> None:
         raise MachineError(
             f"{path} is missing and could not be fetched ({type(error).__name__}); {remedy}."
         ) from error
-
-
-@lru_cache
-def _digest(path: Path, changed: int) -> str:
-    """Once for each state of the file: a gigabyte is hashed."""
-    return file_digest(path)

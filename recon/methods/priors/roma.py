@@ -11,19 +11,20 @@ from PIL import Image
 from torch import Tensor
 
 from recon.errors import InputError
-from recon.methods.priors.hub import Published, load_tensors_alone, missing_package, quiet, whole_checkpoint
+from recon.methods.priors.checkpoints import load_tensors_alone, quiet, whole_checkpoint
+from recon.methods.priors.hub import Published, missing_package
 from recon.methods.priors.pinned import PinnedFile, pinned_file
 
 STORAGE = "https://github.com/Parskatt/storage"
 OUTDOOR = PinnedFile(
     f"{STORAGE}/releases/download/roma/roma_outdoor.pth",
     "c7a45c80d41ad788a63c641d1b686d7cb3f297f40097c6f4e75039889e5cc8ba",
-    Published("RoMa", "MIT", 446, "https://github.com/Parskatt/RoMa"),
+    Published("RoMa", "MIT", 446, page="https://github.com/Parskatt/RoMa"),
 )
 DINOV2 = PinnedFile(
     "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
     "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
-    Published("DINOv2", "Apache-2.0", 1218, "https://github.com/facebookresearch/dinov2"),
+    Published("DINOv2", "Apache-2.0", 1218, page="https://github.com/facebookresearch/dinov2"),
 )
 FILES = (OUTDOOR, DINOV2)
 """What it learnt itself, and the network that it stands on."""

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.methods.priors.aligned import SingleDepth, align_together
-from recon.methods.priors.hub import Published, load_mixin, missing_package, network_folder
+from recon.methods.priors.checkpoints import load_mixin
+from recon.methods.priors.hub import Published, missing_package, network_folder
 from recon.methods.priors.network_stereo import proposal, swept, whole_tokens
 from recon.methods.priors.stereo_types import StereoConfig
 from recon.methods.priors.trust import DepthMap

@@ -23,7 +23,7 @@ from torch import Tensor
 from recon.datasets.photo_file import read_photo
 from recon.errors import InputError, MachineError
 from recon.geometry import rotation_angle
-from recon.methods.priors import pinned, roma
+from recon.methods.priors import roma
 from recon.methods.priors.poses import PosesConfig, localise, solve_cameras
 from recon.methods.priors.poses_features import Picture
 from recon.methods.priors.poses_warps import carry, surest_places, warped_features
@@ -129,7 +129,6 @@ def package(scene: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "hf"))
-    pinned._digest.cache_clear()
 
 
 @pytest.fixture
@@ -274,6 +273,12 @@ def test_weights_of_another_network_are_refused(weights):
     torch.save({"other": torch.zeros(1)}, weights / roma.OUTDOOR.name)
     with pytest.raises(InputError, match="no whole checkpoint of RoMa"):
         load_roma(weights, torch.device("cpu"))
+
+
+def test_without_the_hubs_package_the_one_to_install_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MachineError, match=r"need huggingface-hub; run `pip install 'recon\[priors\]'`"):
+        load_roma(None, torch.device("cpu"))
 
 
 def test_offline_nothing_is_fetched_and_the_address_is_named(tmp_path):
