@@ -132,7 +132,7 @@ def unmatched(means: Float[Tensor, "g 3"], others: Float[Tensor, "m 3"], edge: f
         return torch.ones(len(means), dtype=torch.bool, device=means.device)
     occupied = cube_numbers(others, edge).unique()
     steps = torch.cartesian_prod(*[torch.arange(-1, 2, device=means.device)] * 3)
-    around = steps @ steps.new_tensor(CUBE_STRIDES)
+    around = numbered(steps)
     wanted = cube_numbers(means, edge)[:, None] + around
     found = torch.searchsorted(occupied, wanted).clamp_max(len(occupied) - 1)
     return (occupied[found] != wanted).all(dim=1)
@@ -142,7 +142,12 @@ def cube_numbers(means: Float[Tensor, "g 3"], edge: float) -> Int[Tensor, " g"]:
     """One number for each cube of the grid; all that is very far lies in the outermost cubes."""
     half = CUBES // 2
     cell = (means / edge).nan_to_num().floor().clamp(1 - half, half - 2).long() + half
-    return cell @ cell.new_tensor(CUBE_STRIDES)
+    return numbered(cell)
+
+
+def numbered(cells: Int[Tensor, "g 3"]) -> Int[Tensor, " g"]:
+    """One number for each triple; CUDA has no matrix product of integers."""
+    return (cells * cells.new_tensor(CUBE_STRIDES)).sum(-1)
 
 
 CUBES = 2**20

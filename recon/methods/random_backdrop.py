@@ -19,8 +19,8 @@ from recon.methods.regulariser import Regulariser
 class RandomBackdropConfig:
     """A colour behind the scene that changes with each step of the fit."""
 
-    weight: float = 1.0
-    """Largest value of its channels; 0 switches it off."""
+    weight: float = 0.0
+    """Largest value of its channels; 0 switches it off, 1 pays beside `--stereo.prior auto`."""
     end: float = 0.5
     """Share of the fit after which the scene stands before black."""
 

@@ -78,7 +78,6 @@ PLAIN = MethodConfig(
     initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
     opacity_decay=OpacityDecayConfig(rate=0.0),
     dropout=DropoutConfig(max_rate=0.0),
-    random_backdrop=RandomBackdropConfig(weight=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
     densify="grow",
     # Lower rates than those of "recon", near those of the 3DGS code: its growing is tuned to them.
@@ -91,7 +90,7 @@ PLAIN = MethodConfig(
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
-        "Stereo points, opacity decay, dropout, random backdrop, shifted-camera consistency; coarse to fine.",
+        "Stereo points, opacity decay, dropout, shifted-camera consistency; coarse to fine.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),

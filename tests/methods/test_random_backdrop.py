@@ -43,7 +43,7 @@ def test_a_backdrop_of_the_scene_stays():
 
 
 def test_every_picture_of_a_step_stands_before_the_same_colour(small_truth: Truth):
-    parts = METHODS["recon"][1]
+    parts = replace(METHODS["recon"][1], random_backdrop=RandomBackdropConfig(weight=1.0))
     faint = initialise(
         small_truth.views, small_truth.stereo, replace(parts.initialise, max_gaussians=30, opacity=1e-4)
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from synthetic import Truth
 
 from recon.initialise import InitialiseConfig, initialise
@@ -14,10 +15,11 @@ from recon.methods.depth_ranking import DepthRankingConfig
 from recon.methods.feature_consistency import FeatureConsistencyConfig
 from recon.methods.opacity_noise import OpacityNoiseConfig
 from recon.methods.published import PUBLISHED
+from recon.methods.random_backdrop import RandomBackdropConfig
 from recon.methods.relative_depth import RelativeDepthConfig
 from recon.methods.stereo_depth import StereoDepthConfig
 from recon.methods.table import METHODS, MethodConfig, make_recipe
-from recon.rendering.cpu import rasterize_cpu
+from recon.rendering import pick_engine
 from recon.trainer import FitConfig, FitState, make_optimisers
 
 PARTS = {
@@ -28,7 +30,7 @@ PARTS = {
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "shifted_camera", "opacity_decay"},
 }
 """The regularisers of each method."""
 
@@ -65,18 +67,24 @@ ALL_ON = replace(
     relative_depth=RelativeDepthConfig(weight=0.1),
     feature_consistency=FeatureConsistencyConfig(weight=0.1, pixels=500),
     coherence=CoherenceConfig(group_weight=0.1, variation_weight=0.1, flow_weight=0.1),
+    random_backdrop=RandomBackdropConfig(weight=1.0),
     opacity_noise=OpacityNoiseConfig(deviation=0.3),
     confidence_rates=ConfidenceRatesConfig(gain=9.0),
     co_regularisation=CoRegularisationConfig(weight=0.1, prune_every=3),
 )
 
 
-def test_all_parts_run_together(small_truth: Truth):
-    recipe = make_recipe(ALL_ON, small_truth.views, small_truth.stereo)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_all_parts_run_together(small_truth: Truth, device: str):
+    views, stereo = small_truth.views.to(device), small_truth.stereo
+    maps = {name: getattr(stereo, name) for name in ("depths", "confidences", "consistent")}
+    stereo = replace(stereo, **{name: tuple(m.to(device) for m in each) for name, each in maps.items()})
+    recipe = make_recipe(ALL_ON, views, stereo)
     assert len(recipe.regularisers) == 12 and recipe.partner is not None
-    gaussians = initialise(small_truth.views, small_truth.stereo, ALL_ON.initialise)
+    gaussians = initialise(views, stereo, ALL_ON.initialise)
     state = FitState(gaussians, make_optimisers(gaussians, ALL_ON.fit.rates))
-    steps = list(recipe.loop(small_truth.views, small_truth.stereo, state, recipe, rasterize_cpu, ALL_ON.fit))
+    engine = pick_engine("auto", torch.device(device))
+    steps = list(recipe.loop(views, stereo, state, recipe, engine, ALL_ON.fit))
     losses = {name for step in steps for name in step.losses}
     silent = {"dropout", "random_backdrop", "opacity_decay", "opacity_noise", "confidence_rates"}
     assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - silent
