@@ -155,21 +155,13 @@ def fit_views(
     Ctrl-C ends the fit after the step it falls in."""
     device = views.images[0].device
     with clock.stage("stereo"):
-        stereo = cached_stereo(
-            run and run.stereo,
-            views,
-            config.stereo,
-            config.depth_range,
-            lambda index: watch(Progress("stereo", index + 1, len(views))),
-            depth,
-        )
+        stereo = find_stereo(views, config, watch, depth, run and run.stereo)
     recipe = make_recipe(config, views, stereo)
     with clock.stage("fit"), stop_at_interrupt() as stop:
         if run is not None and run.checkpoint.exists():
             state = load_checkpoint(run.checkpoint, config.fit.rates, recipe, device)
         else:
-            gaussians = initialise(views, stereo, config.initialise)
-            state = FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
+            state = first_state(views, stereo, config)
         watch(FitStarted(views, state.gaussians, near_plane(stereo), stop))
         for step in recipe.loop(views, stereo, state, recipe, engine, config.fit):
             if step.step % READ_EVERY == 0:
@@ -182,6 +174,24 @@ def fit_views(
             if last:
                 break
     return Fitted(state, stereo, finished=state.step >= config.fit.max_steps)
+
+
+def find_stereo(
+    views: Views, config: MethodConfig, watch: Watch, depth: DepthConfig, kept: Path | None = None
+) -> StereoPrior:
+    """Stereo with what a network reads from each photo alone, told view by view; from the file `kept` if that
+    is there, and else put there."""
+
+    def tell(index: int) -> None:
+        watch(Progress("stereo", index + 1, len(views)))
+
+    return cached_stereo(kept, views, config.stereo, config.depth_range, tell, depth)
+
+
+def first_state(views: Views, stereo: StereoPrior, config: MethodConfig) -> FitState:
+    """The first Gaussians, before any step."""
+    gaussians = initialise(views, stereo, config.initialise)
+    return FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
 
 
 @contextmanager

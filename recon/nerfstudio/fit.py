@@ -5,17 +5,15 @@ from collections.abc import Iterator
 import torch
 
 from recon.checkpoint import state_from_tensors, state_tensors
-from recon.events import FitStarted, Progress, Step, Watch
+from recon.events import FitStarted, Step, Watch
 from recon.gaussians import Gaussians
-from recon.initialise import initialise
 from recon.memory import check_memory, needed_bytes
-from recon.methods.priors.cache import cached_stereo
 from recon.methods.priors.single_view import DepthConfig
 from recon.methods.table import MethodConfig, make_recipe
-from recon.pipeline import READ_EVERY, check_finite
+from recon.pipeline import READ_EVERY, check_finite, find_stereo, first_state
 from recon.rendering import Engine
 from recon.scene import Views
-from recon.trainer import FitState, make_optimisers, near_plane
+from recon.trainer import near_plane
 
 
 class SteppedFit:
@@ -29,19 +27,11 @@ class SteppedFit:
         each photo alone. Raises MachineError if the memory will not do."""
         check_memory(needed_bytes(views, parts.stereo, parts.initialise), views.images[0].device)
         self.views, self.parts, self.engine = views, parts, engine
-        self.stereo = cached_stereo(
-            None,
-            views,
-            parts.stereo,
-            parts.depth_range,
-            lambda index: watch(Progress("stereo", index + 1, len(views))),
-            depth,
-        )
+        self.stereo = find_stereo(views, parts, watch, depth)
         self.recipe = make_recipe(parts, views, self.stereo)
-        gaussians = initialise(views, self.stereo, parts.initialise)
-        self.state = FitState(gaussians, make_optimisers(gaussians, parts.fit.rates))
+        self.state = first_state(views, self.stereo, parts)
         self._steps: Iterator[Step] | None = None
-        watch(FitStarted(views, gaussians, self.near))
+        watch(FitStarted(views, self.gaussians, self.near))
 
     @property
     def gaussians(self) -> Gaussians:

@@ -32,24 +32,22 @@ QUICK_PARTS = (
 Call = Callable[..., str]
 
 
-def train(call: Call, folder: Path, name: str, steps: int = STEPS, *options: object) -> Path:
-    """The config.yml of a run of ns-train on `folder/photos`."""
-    parser = ("recon-photos", "--test-every", 4, "--cache", "cache")
+PHOTOS = ("recon-photos", "--test-every", 4, "--cache", "cache")
+"""Our data parser, with its options."""
+
+
+def ns_train(call: Call, folder: Path, method: str, name: str, steps: int, *options: object) -> Path:
+    """The config.yml of a run of ns-train on `folder/photos`; the data parser comes last of `options`."""
     call(
-        *(
-            folder,
-            "ns-train",
-            "recon-sparse",
-            "--data",
-            "photos",
-            "--timestamp",
-            name,
-            "--vis",
-            "tensorboard",
-        ),
-        *("--machine.device-type", "cpu", "--max-num-iterations", steps, *QUICK_PARTS, *options, *parser),
+        *(folder, "ns-train", method, "--data", "photos", "--timestamp", name, "--vis", "tensorboard"),
+        *("--machine.device-type", "cpu", "--max-num-iterations", steps, *options),
     )
-    return folder / "outputs" / "photos" / "recon-sparse" / name / "config.yml"
+    return folder / "outputs" / "photos" / method / name / "config.yml"
+
+
+def train(call: Call, folder: Path, name: str, steps: int = STEPS, *options: object) -> Path:
+    """The config.yml of a fit of ours to the photos."""
+    return ns_train(call, folder, "recon-sparse", name, steps, *QUICK_PARTS, *options, *PHOTOS)
 
 
 def checkpoint(config: Path) -> dict:
@@ -95,16 +93,8 @@ def test_the_exported_ply_is_the_scene_of_the_checkpoint(call, folder, config):
             getattr(exported, name), kept[f"_model.gaussians.{name}"][drawable], atol=1e-5
         ), name
     call(
-        folder,
-        "python",
-        "-m",
-        "recon",
-        "export",
-        "exported/splat.ply",
-        "--format",
-        "spz",
-        "--output",
-        "splat.spz",
+        *(folder, "python", "-m", "recon", "export", "exported/splat.ply"),
+        *("--format", "spz", "--output", "splat.spz"),
     )
 
 
@@ -135,45 +125,20 @@ def test_a_run_of_recon_train_opens_in_nerfstudio(call, folder, run):
 
 
 def test_data_of_nerfstudios_own_parser_are_fitted(call, folder):
-    call(
-        *(
-            folder,
-            "ns-train",
-            "recon-sparse",
-            "--data",
-            "photos",
-            "--timestamp",
-            "parsed",
-            "--vis",
-            "tensorboard",
-        ),
-        *("--machine.device-type", "cpu", "--max-num-iterations", 2, *QUICK_PARTS),
-        *("nerfstudio-data", "--eval-mode", "all"),
-    )
-    parsed = folder / "outputs" / "photos" / "recon-sparse" / "parsed" / "config.yml"
+    parser = ("nerfstudio-data", "--eval-mode", "all")
+    parsed = ns_train(call, folder, "recon-sparse", "parsed", 2, *QUICK_PARTS, *parser)
     assert len(checkpoint(parsed)["pipeline"]["_model.gaussians.means"]) > 100
 
 
 def test_our_data_parser_serves_nerfstudios_own_methods(call, folder):
     if not (LPIPS_WEIGHTS.is_dir() or "TORCH_HOME" in os.environ):
         pytest.skip("nerfacto wants LPIPS' weights: set TORCH_HOME.")
-    call(
-        *(
-            folder,
-            "ns-train",
-            "nerfacto",
-            "--data",
-            "photos",
-            "--timestamp",
-            "served",
-            "--vis",
-            "tensorboard",
-        ),
-        *("--machine.device-type", "cpu", "--max-num-iterations", 2, "--mixed-precision", "False"),
+    served = ns_train(
+        *(call, folder, "nerfacto", "served", 2, "--mixed-precision", "False"),
         *("--pipeline.model.implementation", "torch", "--pipeline.datamanager.train-num-rays-per-batch", 64),
-        *("recon-photos", "--test-every", 4, "--cache", "cache"),
+        *PHOTOS,
     )
-    assert (folder / "outputs" / "photos" / "nerfacto" / "served" / "config.yml").is_file()
+    assert served.is_file()
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_sentence(folder):
