@@ -17,6 +17,9 @@ from recon.gaussians import Gaussians
 from recon.methods.priors import single_view
 from recon.methods.table import METHODS
 
+sys.path.append(str(ROOT / "scripts"))
+from site_hooks import COMMANDS, help_of  # noqa: E402
+
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
@@ -37,6 +40,79 @@ def test_the_command_line_understands_what_the_pages_say():
     assert len(said) >= 5
     for line in said:
         parse(shlex.split(line)[1:])
+
+
+OPTIONS_OF_OTHERS = ("benchmarks.md", "nerfstudio.md", "stereo-network.md")
+"""Pages that name options of scripts and of nerfstudio beside recon's."""
+CALLS = (["train", "PHOTOS"], ["export", "RUN"], ["view", "RUN"], ["bench", "llff", "--data", "DIR"])
+
+
+def options(page: Path) -> list[str]:
+    """What a page calls an option, with a value or without."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    return re.findall(r"`(?:recon \w+ )?(--[^`\n]+)`", text)
+
+
+def test_the_command_line_has_every_option_that_the_pages_name(capsys):
+    known = {"--debug", "--help"}.union(*(re.findall(r"--[\w.-]+", help_of(name)) for name in COMMANDS))
+    named = {o for page in PAGES if page.name not in OPTIONS_OF_OTHERS for o in options(page)}
+    assert len(named) > 20
+    for option in sorted(named):
+        name, _, value = option.partition(" ")
+        assert name in known, option
+        chosen = bool(value) and not value.isupper()  # else what stands for a value
+        assert not chosen or any(understood([*call, *shlex.split(option)]) for call in CALLS), option
+
+
+def understood(arguments: list[str]) -> bool:
+    try:
+        parse(arguments)
+    except SystemExit as refused:
+        return not refused.code
+    return True
+
+
+def indented(page: Path) -> list[str]:
+    """Commands that stand by themselves, without their comments."""
+    text = re.sub(r"```.*?```|^::: .*?^$", "", page.read_text(), flags=re.S | re.M)
+    return [re.sub(r"  +#.*", "", line) for line in re.findall(r"^ {4}(\S.*)$", text, flags=re.M)]
+
+
+def test_what_stands_by_itself_is_run_or_checked_somewhere():
+    """Lines for the shell; nerfstudio's own are in tests/nerfstudio."""
+    extras = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), flags=re.M))
+    rules = set(re.findall(r"^([a-z-]+):(?!=)", (ROOT / "Makefile").read_text(), flags=re.M))
+    seen = set()
+    for page in PAGES:
+        for line in indented(page):
+            program, *rest = shlex.split(line)
+            seen.add(program)
+            match program:
+                case "make":
+                    assert rest[0] in rules, line
+                case "recon":
+                    parse(rest)
+                case "pip":
+                    assert set(re.findall(r"\[(\w+)\]", line)) <= extras, line
+                case "python":
+                    assert rest[:2] == ["-m", "recon.nerfstudio"], line
+                case _:
+                    by_nerfstudio = page.name == "nerfstudio.md" and program.startswith("ns-")
+                    assert by_nerfstudio or page.name in ("conventions.md", "benchmarks.md"), line
+    assert {"make", "recon", "pip", "ns-train"} <= seen
+
+
+def test_the_formulas_of_the_conventions_hold():
+    generator = torch.Generator().manual_seed(0)
+    a_from_b, b_from_c, camera_from_world = (torch.rand(4, 4, generator=generator) for _ in range(3))
+    names = {"a_from_b": a_from_b, "b_from_c": b_from_c, "camera_from_world": camera_from_world}
+    names["xyz_in_world"] = torch.tensor([1.0, 2.0, 3.0, 1.0])
+    lines = [line for line in indented(DOCS / "conventions.md") if " = " in line and "@" in line]
+    assert len(lines) == 2
+    exec("\n".join(lines), names)
+    through = names["a_from_c"] @ names["xyz_in_world"]
+    assert torch.allclose(through, a_from_b @ (b_from_c @ names["xyz_in_world"]))
+    assert names["xyz_in_camera"].shape == (4,)
 
 
 @pytest.fixture
