@@ -171,6 +171,7 @@ def test_a_photo_of_any_shape_gets_its_own_depth_back(weights: Path, name, size)
     assert torch.allclose(said.confidence, 1 + said.depth)
 
 
+@pytest.mark.soak
 def test_the_command_line_takes_it(weights: Path, tmp_path: Path):
     photos = save_posed_scene(tmp_path / "photos")
     run = ("train", photos, *QUICK, "--output", tmp_path / "run", "--stereo", "mast3r", "--json")
