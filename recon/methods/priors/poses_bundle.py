@@ -32,18 +32,18 @@ def free_lenses(model: "pycolmap.Reconstruction", pictures: Sequence[Picture] | 
     not kept.
 
     Lenses become SIMPLE_RADIAL (f, cx, cy, k) where the distortion is `CERTAIN` deviations from none. Where
-    it is less, all is adjusted again without it: what was undone before, or is hardly known, stays a pinhole.
+    it is less, all is adjusted anew without it: what was undone before, or is hardly known, stays a pinhole.
     """
-    prior = lens_prior(model)
-    bundle = adjust(read_bundle(model), prior)
+    prior, bundle = lens_prior(model), read_bundle(model)
     if pictures is not None:
         placed = [pictures[image_id - 1] for image_id in _ids(model)[0]]
-        bundle = adjust(with_dense_tracks(bundle, placed), prior)
-    sure = bundle.radial.abs() > CERTAIN * radial_deviations(bundle, prior)
+        bundle = with_dense_tracks(adjust(bundle, prior), placed)
+    adjusted = adjust(bundle, prior)
+    sure = adjusted.radial.abs() > CERTAIN * radial_deviations(adjusted, prior)
     if not sure.all():
         prior = replace(prior, radial_sigmas=torch.where(sure, prior.radial_sigmas, 0.0))
-        bundle = adjust(replace(bundle, radial=torch.where(sure, bundle.radial, 0.0)), prior)
-    _write(model, bundle)
+        adjusted = adjust(replace(bundle, radial=torch.where(sure, bundle.radial, 0.0)), prior)
+    _write(model, adjusted)
 
 
 def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:
