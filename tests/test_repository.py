@@ -162,10 +162,15 @@ def test_every_dependency_is_explained():
         "release",
         "synthetic",
         "dev",
+        "audit",
+        "test",
     ):
         assert {distribution(requirement) for requirement in listed(key)} <= rows, key
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="3.10 knows packages by a top_level.txt, which not all have"
+)
 def test_what_the_package_imports_is_declared_and_what_is_declared_is_imported():
     trees = [ast.parse(path.read_text()) for path in (ROOT / "recon").rglob("*.py")]
     modules = set()

@@ -86,7 +86,8 @@ def licences(found: metadata.Distribution) -> set[str]:
     ]
     field = (data.get("License") or "").strip().split("\n")[0].lower()
     stated = {part.strip() for part in re.split(r"\band\b|/", field)} - {""}
-    is_name = len(field) < 60 and ":" not in field  # some put the whole text there
+    # Some put the whole text there.
+    is_name = len(field) < 60 and ":" not in field and not field.startswith("copyright")
     return parts or (stated if is_name else set()) or set(classifiers)
 
 
