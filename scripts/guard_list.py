@@ -126,6 +126,14 @@ GUARDS = (
         "tests/methods/priors/test_depth_anything.py -k another_state",
     ),
     Guard(
+        9,
+        "RoMa's files are not compared",
+        "recon/methods/priors/pinned.py",
+        "elif known_digest(path) != file.sha256:",
+        "elif False:",
+        "tests/methods/priors/test_roma.py -k never_read",
+    ),
+    Guard(
         10,
         "no limit of pixels",
         "recon/datasets/photo_file.py",
