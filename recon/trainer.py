@@ -10,7 +10,7 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from recon.coarse_to_fine import coarse_to_fine
+from recon.coarse_to_fine import Seen, coarse_to_fine
 from recon.densify import Optimisers, Strategy
 from recon.events import Step
 from recon.gaussians import Gaussians
@@ -88,21 +88,27 @@ def fit(
     engine: Engine,
     config: FitConfig,
 ) -> Iterator[Step]:
-    """Changes `state` step by step; stop reading to stop early.
-
-    A step's random numbers depend on the seed and the step alone, so that a fit that goes on from a restored
-    state takes the same course as one never stopped."""
-    unit = stereo.scale
-    generator = torch.Generator(device=state.gaussians.means.device)
+    """Changes `state` step by step; stop reading to stop early."""
     add_traits(views, stereo, state, recipe)
-    seen_at = coarse_to_fine((views, stereo), config.coarse_share * config.max_steps)
-    while state.step < config.max_steps:
-        generator.manual_seed(step_seed(config.seed, state.step))
-        moment = draw(*seen_at(state.step), state, recipe, engine, config, generator)
+    for seen, generator in steps_to_take(views, stereo, state, config):
+        moment = draw(*seen, state, recipe, engine, config, generator)
         losses = weighed_losses(moment, recipe, config)
         torch.stack(list(losses.values())).sum().backward()
-        advance(state, moment, recipe, config, unit)
+        advance(state, moment, recipe, config, stereo.scale)
         yield Step(state.step, config.max_steps, {k: v.detach() for k, v in losses.items()}, state.gaussians)
+
+
+def steps_to_take(
+    views: Views, stereo: StereoPrior, state: FitState, config: FitConfig
+) -> Iterator[tuple[Seen, torch.Generator]]:
+    """For each step that is left, the photos and the stereo as it sees them, and its random numbers.
+
+    These depend on the seed and the step alone, so that a fit that goes on from a restored state takes the
+    same course as one never stopped."""
+    generator = torch.Generator(device=state.gaussians.means.device)
+    seen_at = coarse_to_fine((views, stereo), config.coarse_share * config.max_steps)
+    while state.step < config.max_steps:
+        yield seen_at(state.step), generator.manual_seed(step_seed(config.seed, state.step))
 
 
 def add_traits(views: Views, stereo: StereoPrior, state: FitState, recipe: Recipe) -> None:

@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from recon.coarse_to_fine import coarse_to_fine
 from recon.densify import remove_gaussians
 from recon.events import Step
 from recon.losses import photometric_loss
@@ -31,6 +30,7 @@ from recon.trainer import (
     advance,
     draw,
     make_optimisers,
+    steps_to_take,
     weighed_losses,
 )
 
@@ -70,27 +70,23 @@ class PairedFit:
     ) -> Iterator[Step]:
         """Changes `state` and its partner step by step, as `fit` changes one; the partner is made before the
         first step."""
-        unit = stereo.scale
         fields = ((state, recipe, config), partner_of(state, recipe, config))
-        generator = torch.Generator(device=state.gaussians.means.device)
         for field, parts, _ in fields:
             add_traits(views, stereo, field, parts)
-        seen_at = coarse_to_fine((views, stereo), config.coarse_share * config.max_steps)
-        while state.step < config.max_steps:
-            generator.manual_seed(step_seed(config.seed, state.step))
+        for seen, generator in steps_to_take(views, stereo, state, config):
             moments, losses = [], []
             for field, parts, _ in fields:
                 # The seed of the first: both see the same photo.
-                moments.append(draw(*seen_at(state.step), field, parts, engine, config, generator))
+                moments.append(draw(*seen, field, parts, engine, config, generator))
                 losses.append(weighed_losses(moments[-1], parts, config))
             if moments[0].progress >= self.config.start:
                 term = self.config.weight * self._disagreement(moments, config.dssim_weight)
                 losses[0]["co_regularisation"] = term
             torch.stack([term for terms in losses for term in terms.values()]).sum().backward()
             for (field, parts, own), moment in zip(fields, moments, strict=True):
-                advance(field, moment, parts, own, unit)
+                advance(field, moment, parts, own, stereo.scale)
             if self.config.prune_every and state.step % self.config.prune_every == 0:
-                prune_unmatched(fields[0][:2], fields[1][:2], self.config.prune_reach * unit)
+                prune_unmatched(fields[0][:2], fields[1][:2], self.config.prune_reach * stereo.scale)
             shown = {name: term.detach() for name, term in losses[0].items()}
             yield Step(state.step, config.max_steps, shown, state.gaussians)
 

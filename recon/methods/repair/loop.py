@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.checkpoint import field_from_tensors, field_tensors
-from recon.coarse_to_fine import coarse_to_fine
 from recon.events import Step
 from recon.losses import weighted_photometric_loss
 from recon.methods.priors.stereo_types import StereoPrior
@@ -34,6 +33,7 @@ from recon.trainer import (
     draw,
     harmonics_degree,
     near_plane,
+    steps_to_take,
     view_of_step,
     weighed_losses,
 )
@@ -59,25 +59,22 @@ class RepairedFit:
         config: FitConfig,
     ) -> Iterator[Step]:
         """Changes `state` step by step, as `fit` does; makes its partner in the first round."""
-        unit, steps = stereo.scale, config.max_steps
-        generator = torch.Generator(device=state.gaussians.means.device)
         add_traits(views, stereo, state, recipe)
-        seen_at = coarse_to_fine((views, stereo), config.coarse_share * steps)
         losses: dict[str, Tensor] = {}
-        while state.step < steps:
-            step = state.step
+        for seen, generator in steps_to_take(views, stereo, state, config):
+            step, steps = state.step, config.max_steps
             look = look_from(state, engine, config, near_plane(stereo))
             if (number := self.config.round_at(step, steps)) is not None:
                 self._begin_round(number, views, stereo, state, recipe, look, config)
             # The repaired field comes last: its losses are shown.
             for field, parts in fields_of(state, recipe):
-                generator.manual_seed(step_seed(config.seed, step))
-                moment = draw(*seen_at(step), field, parts, engine, config, generator)
+                generator.manual_seed(generator.initial_seed())
+                moment = draw(*seen, field, parts, engine, config, generator)
                 losses = weighed_losses(moment, parts, config)
                 if field is state and self.config.fits_pictures_at(step, steps):
                     losses["repair"] = self._picture_loss(state, look, config)
                 torch.stack(list(losses.values())).sum().backward()
-                advance(field, moment, parts, config, unit)
+                advance(field, moment, parts, config, stereo.scale)
             if state.step == steps:
                 self._settle(views, state, engine, config, near_plane(stereo))
             yield Step(state.step, steps, {k: v.detach() for k, v in losses.items()}, state.gaussians)
