@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import torch
 from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
@@ -32,8 +33,10 @@ from recon.methods.random_backdrop import RandomBackdrop, RandomBackdropConfig
 from recon.methods.regulariser import Regulariser
 from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
 from recon.methods.repair.config import RepairConfig
+from recon.methods.repair.diffusion import DiffusionRepair
+from recon.methods.repair.diffusion_pipelines import load_pipeline
 from recon.methods.repair.loop import RepairedFit
-from recon.methods.repair.rounds import blend_repair, place_by_support
+from recon.methods.repair.rounds import Repair, blend_repair, place_by_support
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
 from recon.scene import Views
@@ -61,8 +64,9 @@ class MethodConfig:
     co_regularisation: CoRegularisationConfig = field(default_factory=CoRegularisationConfig)
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
-    repair: Literal["none", "blend"] = "none"
-    """What mends pictures between the photos: nothing, or the photos that see the same surfaces."""
+    repair: Literal["none", "blend", "diffusion"] = "none"
+    """What mends pictures between the photos: nothing, the photos that see the same surfaces, or these and,
+    where none does, a diffusion model of yours (--repairing.diffusion.model)."""
     repairing: RepairConfig = field(default_factory=RepairConfig)
     densify: Literal["prune", "grow", "budget"] = "prune"
     """Whether Gaussians are only removed when faded, also grown as 3DGS does, or grown within a budget."""
@@ -148,15 +152,17 @@ def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Reci
     if pairs:
         loop = PairedFit(config.co_regularisation, nearest_partners(views.cameras))
     else:
-        loop = make_repaired_fit(config)
+        loop = make_repaired_fit(config, views.images[0].device)
     return replace(recipe, loop=loop, partner=Recipe(recipe.regularisers, make_strategy(config, stereo)))
 
 
-def make_repaired_fit(config: MethodConfig) -> RepairedFit:
-    """The loop with what repairs its pictures."""
-    return RepairedFit(
-        config.repairing, place_by_support(config.repairing), blend_repair(config.repairing.blend)
-    )
+def make_repaired_fit(config: MethodConfig, device: torch.device) -> RepairedFit:
+    """The loop with what repairs its pictures; raises what loading a diffusion model does."""
+    parts = config.repairing
+    repair: Repair = blend_repair(parts.blend)
+    if config.repair == "diffusion":
+        repair = DiffusionRepair(load_pipeline(parts.diffusion, device), parts.diffusion, parts.blend)
+    return RepairedFit(parts, place_by_support(parts), repair)
 
 
 def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:

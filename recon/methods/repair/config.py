@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from recon.methods.repair.blend import BlendConfig
+from recon.methods.repair.diffusion_pipelines import DiffusionConfig
 from recon.methods.repair.pseudo_views import PseudoViewsConfig
 
 
@@ -27,6 +28,7 @@ class RepairConfig:
     round on; infinite makes none, and takes every repair."""
     pseudo_views: PseudoViewsConfig = field(default_factory=PseudoViewsConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
 
     def round_at(self, step: int, max_steps: int) -> int | None:
         """The round, from 0, that begins with this step."""

@@ -1,0 +1,97 @@
+"""Repair by diffusion: the blend by hand, and where no photo sees the surface, a model's picture of it.
+
+The rule lies outside the model: pixels that two photos explain are copied through, those that one sees are
+the blend's. What is made up counts little.
+"""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from recon.methods.repair.blend import BlendConfig, Repaired, blend, sees
+from recon.methods.repair.diffusion_pipelines import DiffusionConfig, quiet_diffusers
+from recon.methods.repair.warps import Warps
+from recon.resize import averaged
+from recon.scene import Cameras
+
+UNET_MULTIPLE = 8
+"""Pixels of the autoencoder's picture to a side of which the network's coarsest level makes one: three
+halvings, those of Stable Diffusion."""
+
+
+@dataclass(frozen=True)
+class DiffusionRepair:
+    """A `recon.methods.repair.rounds.Repair` with a pipeline of diffusers."""
+
+    pipeline: Any
+    diffusion: DiffusionConfig
+    blend: BlendConfig
+
+    def __call__(self, cameras: Cameras, index: int, rgb: Float[Tensor, "h w 3"], warps: Warps) -> Repaired:
+        """The blend, with the model's picture in the pixels whose surface no photo sees."""
+        mended = blend(rgb, warps, self.blend)
+        unseen = ~sees(warps, self.blend).any(0)
+        if not unseen.any():
+            return mended
+        made = made_up(self.pipeline, mended.rgb, unseen, index, self.diffusion)
+        # Half precision overflows in some autoencoders.
+        taken = unseen & made.isfinite().all(-1)
+        return Repaired(
+            torch.where(taken[..., None], made, mended.rgb),
+            torch.where(taken, self.diffusion.confidence, mended.confidence),
+        )
+
+
+@torch.no_grad()
+def made_up(
+    pipeline: Any,
+    rgb: Float[Tensor, "h w 3"],
+    unseen: Bool[Tensor, "h w"],
+    seed: int,
+    config: DiffusionConfig,
+) -> Float[Tensor, "h w 3"]:
+    """The model's picture, in [0, 1], at the size of `rgb`: the same for the same seed."""
+    height, width = unseen.shape
+    scale = min(1.0, config.max_size / max(height, width))
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    multiple = UNET_MULTIPLE * pipeline.vae_scale_factor
+    image = padded(averaged(rgb.permute(2, 0, 1), size), multiple)
+    # A pixel with anything unseen in it is unseen.
+    mask = padded((averaged(unseen[None].to(rgb), size) > 0).to(rgb), multiple)
+    options = {
+        "prompt": config.prompt,
+        "image": image[None],
+        "strength": config.strength,
+        "num_inference_steps": config.steps,
+        "guidance_scale": config.guidance,
+        # On the host: the same noise on every device.
+        "generator": torch.Generator().manual_seed(seed),
+        "output_type": "pt",
+    }
+    can_take = {
+        "mask_image": mask[None],
+        "control_image": image[None],
+        "height": image.shape[1],
+        "width": image.shape[2],
+    }
+    takes = inspect.signature(pipeline).parameters
+    with quiet_diffusers():
+        made = pipeline(**options, **{name: can_take[name] for name in can_take if name in takes}).images
+    return enlarged(made[:, :, : size[1], : size[0]].to(rgb), (height, width))
+
+
+def padded(x: Float[Tensor, "c _h _w"], multiple: int) -> Float[Tensor, "c _i _j"]:
+    """The picture with its last row and column repeated, up to sides that are whole multiples."""
+    return F.pad(x, (0, -x.shape[2] % multiple, 0, -x.shape[1] % multiple), mode="replicate")
+
+
+def enlarged(x: Float[Tensor, "1 3 _h _w"], size: tuple[int, int]) -> Float[Tensor, "h w 3"]:
+    """The picture at (height, width), in between by lines."""
+    if x.shape[2:] != size:
+        x = F.interpolate(x, size, mode="bilinear", align_corners=False)
+    return x[0].permute(1, 2, 0).clamp(0, 1)
