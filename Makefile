@@ -18,7 +18,7 @@ NERFSTUDIO_LOG := $(NERFSTUDIO)/install.log
 OTHER := .venv-python
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
-.PHONY: help demo pictures spare test soak audit guards test-python lint format venv node webviewer clean docs wheel nerfstudio test-nerfstudio
+.PHONY: help demo pictures spare test soak audit fuzz guards test-python lint format venv node webviewer clean docs wheel nerfstudio test-nerfstudio
 
 help:
 	@echo "make demo    reconstruct the bundled photos"
@@ -26,6 +26,7 @@ help:
 	@echo "make spare   two scenes in the SpaRe benchmark's layout, fitted, packed, checked and scored"
 	@echo "make test    lint, types and tests"
 	@echo "make soak    tests that wear things out: half an hour"
+	@echo "make fuzz    files that break a reader, looked for by coverage; SECONDS=60 for each reader"
 	@echo "make guards  each guard of docs/reliability.md taken out, to see its test fail: half an hour"
 	@echo "make audit   known holes of the packages; needs a network"
 	@echo "make test-python PYTHON=python3.10  the fast tests on another Python, in $(OTHER)"
@@ -67,6 +68,13 @@ test: lint
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m pytest -m soak
+
+# Each reader of files for SECONDS; atheris has wheels for Python 3.11 and later on Linux.
+fuzz: SECONDS ?= 60
+fuzz: $(INSTALLED)
+	@$(BIN)/python -c 'import atheris' 2> /dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@OMP_NUM_THREADS=1 $(BIN)/python scripts/fuzz_readers.py --seconds $(SECONDS)
 
 guards: $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python scripts/without_guards.py
