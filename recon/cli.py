@@ -18,7 +18,7 @@ from recon.alignment import AlignmentConfig
 from recon.cli_submit import SubmitCheck, SubmitScore, SubmitSpare
 from recon.config import TrainConfig
 from recon.datasets import DataConfig
-from recon.errors import InputError, ReconError
+from recon.errors import InputError, ReconError, printable
 from recon.exporting.clean import CleanConfig
 from recon.exporting.mesh import MeshConfig
 from recon.exporting.video import VideoConfig
@@ -260,11 +260,6 @@ def explain(error: Exception) -> tuple[str, int]:
         )
     lines = traceback.format_exception(error)
     return "".join(lines) + "This is a bug of recon; please report it with the lines above.", 1
-
-
-def printable(text: str) -> str:
-    """On one line, and without what steers a terminal: names of files may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _torch_lacks_memory(error: Exception) -> bool:

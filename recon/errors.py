@@ -20,3 +20,8 @@ class MachineError(ReconError):
     """The machine cannot do it: no GPU, no compiled core, disk full, too little memory."""
 
     exit_code = 3
+
+
+def printable(text: str) -> str:
+    """On one line, and without what steers a terminal: names of files may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -15,12 +15,12 @@ from recon.benchmark.spare import PARTS, Entry
 from recon.benchmark.submission import picture_names
 from recon.datasets.dtu import LIGHT
 from recon.datasets.projection import FULL_SIZE
-from recon.errors import InputError
+from recon.errors import InputError, printable
 
 VIEWS = 10
 """Test views a scene."""
 MAX_MEMBER = 100_000_000
-"""Bytes that a picture may unpack to: 17 times those of 1600 x 1200 pixels."""
+"""Bytes that a picture may have, packed and unpacked: 17 times those of 1600 x 1200 pixels."""
 README = "readme.txt"
 README_KEYS = ("runtimeperimage[s]", "cpu[1]/gpu[0]", "extradata[1]/noextradata[0]", "otherdescription")
 _OTHER_KEYS = {"runtimeperframe[s]": README_KEYS[0], "other": README_KEYS[3]}
@@ -45,9 +45,9 @@ def check_zip(path: Path, entries: Sequence[Entry] | None, size: tuple[int, int]
         raise InputError(f"{path} does not exist; give the zip of a submission.")
     try:
         with zipfile.ZipFile(path) as archive:
-            faults = list(_faults(archive, entries, size))
+            faults = [printable(fault) for fault in _faults(archive, entries, size)]
             names = set(archive.namelist())
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         return Check((f"{path} is no zip file, or a damaged one ({error}).",), {})
     complete = {}
     for part in PARTS:
@@ -60,9 +60,12 @@ def check_zip(path: Path, entries: Sequence[Entry] | None, size: tuple[int, int]
 def _faults(
     archive: zipfile.ZipFile, entries: Sequence[Entry] | None, size: tuple[int, int]
 ) -> Iterator[str]:
-    members = [info for info in archive.infolist() if not info.is_dir()]
-    if not members:
+    files = [info for info in archive.infolist() if not info.filename.endswith("/")]
+    members = [info for info in files if PurePosixPath(info.filename).parts]
+    if not files:
         yield "The zip is empty."
+    if len(members) < len(files):
+        yield "The zip has a file without a name."
     for name, count in Counter(info.filename for info in members).items():
         if count > 1:
             yield f"{name} is in the zip {count} times."
@@ -119,7 +122,7 @@ def _name_faults(name: str) -> Iterator[str]:
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
     """The bytes of a member; None if they are damaged, or so many that they are no picture."""
-    if info.file_size > MAX_MEMBER:
+    if max(info.file_size, info.compress_size) > MAX_MEMBER:
         return None
     try:
         return archive.read(info)

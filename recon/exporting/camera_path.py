@@ -122,6 +122,7 @@ def _pose(values: list[float]) -> Float[Tensor, "4 4"]:
     matrix = torch.tensor([float(value) for value in values], dtype=torch.float64).reshape(4, 4)
     rotation = matrix[:3, :3]
     rigid = torch.allclose(rotation @ rotation.T, torch.eye(3, dtype=torch.float64), atol=1e-3)
-    if not (matrix.isfinite().all() and rigid and float(torch.linalg.det(rotation)) > 0):
+    affine = matrix[3].tolist() == [0, 0, 0, 1]
+    if not (matrix.isfinite().all() and rigid and affine and float(torch.linalg.det(rotation)) > 0):
         raise ValueError("a key frame's matrix is not a rotation and a place")
     return (matrix * torch.tensor(OPENGL, dtype=torch.float64)).float()

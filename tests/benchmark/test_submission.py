@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import assert_refused, call_recon, save_dtu_scan
+from mutations import little_memory
 from PIL import Image
 
 from recon.benchmark.protocols import Ids
@@ -108,6 +109,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "another size": (replaced(OTHER, png((48, 64))), f"{OTHER} is 48 x 64 pixels; 64 x 48 are wanted."),
     "a damaged picture": (replaced(FIRST, png()[:-30]), f"{FIRST} is a damaged PNG"),
     "an alien file": (replaced("scan63/notes.txt", b"x"), "scan63/notes.txt is not named as rect_014_3"),
+    "a name that steers terminals": (replaced("a\n\x1b[2J.txt", b""), r"a\n\x1b[2J.txt does not lie in"),
     "an alien scene": (replaced("Jug/cam_002_3_0000.png", png()), "Jug/cam_002_3_0000.png is not wanted"),
     "a mixed name": (renamed(FIRST, "scan63/rect_002_3_0000.png"), "mixes the names of DTU and SpaRe"),
     "a way out": (replaced("../rect_002_3_r5000.png", png()), "leads out of the zip's root"),
@@ -136,6 +138,17 @@ def test_a_file_that_is_no_zip_or_a_broken_one_is_named(tmp_path, members):
     content = path.read_bytes()
     path.write_bytes(content[:-200])
     assert "is no zip file, or a damaged one" in check_zip(path, ENTRIES, SIZE).faults[0]
+    newer = bytearray(content)
+    newer[content.index(b"PK\x01\x02") + 6] = 137  # the version that it takes to unpack it
+    path.write_bytes(bytes(newer))
+    assert "or a damaged one (zip file version 13.7)" in check_zip(path, ENTRIES, SIZE).faults[0]
+    larger = bytearray(content)
+    at = content.rindex(b"PK\x01\x02") + 20  # how many bytes the last picture says it has, packed
+    larger[at : at + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(bytes(larger))
+    with little_memory():
+        found = check_zip(path, ENTRIES, SIZE).faults
+    assert any("lacks the line" in fault or "over 100 MB" in fault for fault in found), found
     spoilt = bytearray(content)
     spoilt[content.index(b"IDAT") + 6] ^= 0xFF
     path.write_bytes(bytes(spoilt))
@@ -148,6 +161,13 @@ def test_a_picture_that_is_there_twice_is_named(tmp_path, members):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(FIRST, png())
     assert check_zip(path, ENTRIES, SIZE).faults == (f"{FIRST} is in the zip 2 times.",)
+
+
+def test_a_file_without_a_name_is_said(tmp_path, members):
+    path = packed(tmp_path, members)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"x")
+    assert check_zip(path, ENTRIES, SIZE).faults == ("The zip has a file without a name.",)
 
 
 def test_without_a_split_the_rules_alone_are_checked(tmp_path, members):
