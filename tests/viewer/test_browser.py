@@ -290,13 +290,18 @@ def test_a_camera_path_is_set_previewed_and_filmed(window: Window, viewer: Viewe
     page.get_by_role("button", name="2: photo_1.png").click()
     window.wait_until(resembles(views.images[1].numpy()))
     page.get_by_role("button", name="Add key frame here").click()
-    seconds = page.get_by_role("slider").last
-    seconds.focus()
-    seconds.press("Home")  # to one second
-    page.wait_for_timeout(500)
-    with page.expect_download(timeout=1000 * PATIENCE_SECONDS) as saved:
-        page.get_by_role("button", name="Save as JSON").click()
-    path = CameraPath.from_json(Path(saved.value.path()).read_bytes())
+    path = CameraPath()
+    for _ in range(5):
+        # What the server says of the new key frame may come after the key, and set the slider back.
+        seconds = page.get_by_role("slider").last
+        seconds.focus()
+        seconds.press("Home")  # to one second
+        page.wait_for_timeout(500)
+        with page.expect_download(timeout=1000 * PATIENCE_SECONDS) as saved:
+            page.get_by_role("button", name="Save as JSON").click()
+        path = CameraPath.from_json(Path(saved.value.path()).read_bytes())
+        if path.seconds == 1:
+            break
     assert path.seconds == 1
     centres = torch.stack([key[:3, 3] for key in path.keys])
     torch.testing.assert_close(centres, views.cameras.centres[:2], atol=1e-3, rtol=0)
