@@ -5,7 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recon.continuation import continue_past_edge, doubling, learn_continuation, outer_mean
+from recon.continuation import (
+    continue_past_edge,
+    doubling,
+    learn_continuation,
+    nonnegative_weights,
+    outer_mean,
+)
 
 WIDTH, HEIGHT = 160, 120
 
@@ -87,3 +93,23 @@ def test_a_photo_of_few_pixels_is_continued():
     image = torch.rand(12, 16, 3, generator=torch.Generator().manual_seed(0))
     continued = continue_past_edge(image, torch.tensor([[20.0, 5.0]]), learn_continuation([image], 6.0))
     assert continued.isfinite().all()
+
+
+def test_the_mean_is_that_of_the_outer_quarters():
+    image = torch.full((HEIGHT, WIDTH, 3), 0.4)
+    image[HEIGHT // 4 : -HEIGHT // 4, WIDTH // 4 : -WIDTH // 4] = 1.0
+    torch.testing.assert_close(outer_mean(image), torch.full((3,), 0.4))
+
+
+def test_what_varies_in_the_middle_alone_teaches_nothing():
+    image = torch.full((HEIGHT, WIDTH, 3), 0.4)
+    image[HEIGHT // 3 : -HEIGHT // 3, WIDTH // 3 : -WIDTH // 3] = torch.tensor([1.0, 0.0, 0.2])
+    plain = torch.full_like(image, 0.4)
+    learnt = [learn_continuation([photo], 4.0).weights.nonzero() for photo in (image, plain)]
+    assert torch.equal(*learnt)
+
+
+def test_no_square_counts_negatively():
+    within = torch.tensor([[1.0, 0.9], [0.9, 1.0]], dtype=torch.float64)
+    weights = nonnegative_weights(within, torch.tensor([0.8, 0.2], dtype=torch.float64))
+    assert weights[1] == 0 and weights[0].item() == pytest.approx(0.8, abs=0.01)

@@ -142,6 +142,12 @@ def test_a_file_that_is_no_zip_or_a_broken_one_is_named(tmp_path, members):
     newer[content.index(b"PK\x01\x02") + 6] = 137  # the version that it takes to unpack it
     path.write_bytes(bytes(newer))
     assert "or a damaged one (zip file version 13.7)" in check_zip(path, ENTRIES, SIZE).faults[0]
+    named = bytearray(content)
+    at = content.index(b"PK\x01\x02")
+    named[at + 9] |= 8  # the name is said to be UTF-8, which it is not
+    named[at + 46] = 0x80
+    path.write_bytes(bytes(named))
+    assert "is no zip file, or a damaged one" in check_zip(path, ENTRIES, SIZE).faults[0]
     larger = bytearray(content)
     at = content.rindex(b"PK\x01\x02") + 20  # how many bytes the last picture says it has, packed
     larger[at : at + 4] = b"\xff\xff\xff\x7f"
