@@ -58,7 +58,7 @@ def test_its_file_brings_it_back_and_is_in_opengl_axes(path: CameraPath):
         {"keyframes": []},
         {"keyframes": [{"matrix": [1.0] * 16, "fov": 40}]},
         {"keyframes": [{"matrix": [1.0] * 3, "fov": 40}]},
-        {"keyframes": [{"matrix": [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], "fov": 40}]},
+        {"keyframes": [{"matrix": [*torch.eye(4)[:3].flatten().tolist(), *[0.0] * 4], "fov": 40}]},
         {"seconds": float("nan")},
         {"seconds": 1e9},
         {"fps": 0},
