@@ -181,7 +181,7 @@ def draw(
     opacities, backdrop = gaussians.opacities, gaussians.backdrop
     for regulariser in recipe.regularisers.values():
         opacities = regulariser.opacities(opacities, progress, generator)
-        backdrop = regulariser.backdrop(backdrop, progress, generator)
+        backdrop = regulariser.backdrop(backdrop, progress, index, cameras.sizes[index], generator)
     rendering = render(gaussians, cameras, index, engine, opacities=opacities, sh_degree=sh_degree, near=near)
     return Moment(
         step=state.step,

@@ -13,6 +13,9 @@ from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering import Rendering
 from recon.scene import Views
 
+Backdrop = Float[Tensor, "3"] | Float[Tensor, "_h _w 3"] | None
+"""A colour in [0, 1] behind the whole picture, or behind each of its pixels; None is black."""
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -52,9 +55,15 @@ class Regulariser:
         return opacities
 
     def backdrop(
-        self, backdrop: Float[Tensor, "3"] | None, progress: float, generator: torch.Generator
-    ) -> Float[Tensor, "3"] | None:
-        """The colour behind the Gaussians in this step, in place of their own; None is black."""
+        self,
+        backdrop: Backdrop,
+        progress: float,
+        index: int,
+        size: tuple[int, int],
+        generator: torch.Generator,
+    ) -> Backdrop:
+        """What stands behind the Gaussians in this step, which draws view `index` at `size` (width, height),
+        in place of what they have of their own."""
         return backdrop
 
     def loss(self, moment: Moment) -> Float[Tensor, ""] | None:

@@ -29,7 +29,7 @@ from recon.methods.priors.agreement import baselines
 from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.methods.pseudo_views import nearest_partners
-from recon.methods.random_backdrop import RandomBackdrop, RandomBackdropConfig
+from recon.methods.random_backdrop import RandomBackdrop, RandomBackdropConfig, confirmed_or_alone
 from recon.methods.regulariser import Regulariser
 from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
 from recon.methods.repair.config import RepairConfig
@@ -82,6 +82,7 @@ PLAIN = MethodConfig(
     initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
     opacity_decay=OpacityDecayConfig(rate=0.0),
     dropout=DropoutConfig(max_rate=0.0),
+    random_backdrop=RandomBackdropConfig(weight=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
     densify="grow",
     # Lower rates than those of "recon", near those of the 3DGS code: its growing is tuned to them.
@@ -94,7 +95,7 @@ PLAIN = MethodConfig(
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
-        "Stereo points, opacity decay, dropout, shifted-camera consistency; coarse to fine.",
+        "Stereo points, opacity decay, dropout, random backdrop, shifted-camera consistency; coarse to fine.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
@@ -141,7 +142,7 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
 
 def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
     """The regularisers, the strategy and the loop that a configuration asks for, for one scene."""
-    recipe = Recipe(make_regularisers(config, views), make_strategy(config, stereo))
+    recipe = Recipe(make_regularisers(config, views, stereo), make_strategy(config, stereo))
     pairs, repairs = config.co_regularisation.weight > 0, config.repair != "none"
     if not (pairs or repairs):
         return recipe
@@ -174,7 +175,7 @@ def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:
     return Prune(config.prune)
 
 
-def make_regularisers(config: MethodConfig, views: Views) -> dict[str, Regulariser]:
+def make_regularisers(config: MethodConfig, views: Views, stereo: StereoPrior) -> dict[str, Regulariser]:
     """The regularisers whose weights are above 0."""
     baseline = float(baselines(views.cameras).max())
     partners = nearest_partners(views.cameras)
@@ -184,7 +185,7 @@ def make_regularisers(config: MethodConfig, views: Views) -> dict[str, Regularis
         "dropout": (config.dropout.max_rate, lambda: Dropout(config.dropout)),
         "random_backdrop": (
             config.random_backdrop.weight,
-            lambda: RandomBackdrop(config.random_backdrop),
+            lambda: RandomBackdrop(config.random_backdrop, confirmed_or_alone(views.cameras, stereo)),
         ),
         "opacity_noise": (config.opacity_noise.deviation, lambda: OpacityNoise(config.opacity_noise)),
         "confidence_rates": (config.confidence_rates.gain, lambda: ConfidenceRates(config.confidence_rates)),

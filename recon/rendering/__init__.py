@@ -32,8 +32,8 @@ class Rendering:
     radii: Int[Tensor, "g 2"]
     """Extent in pixels; 0 where the Gaussian is not drawn."""
 
-    def over(self, backdrop: Float[Tensor, "3"] | None) -> "Rendering":
-        """The same before a backdrop of one colour; None leaves it black."""
+    def over(self, backdrop: Float[Tensor, "3"] | Float[Tensor, "h w 3"] | None) -> "Rendering":
+        """The same before a backdrop of one colour, or of one for each pixel; None leaves it black."""
         if backdrop is None:
             return self
         return replace(self, rgb=self.rgb + (1 - self.alpha)[..., None] * backdrop)

@@ -30,7 +30,7 @@ PARTS = {
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay"},
 }
 """The regularisers of each method."""
 
