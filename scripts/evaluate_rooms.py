@@ -4,7 +4,8 @@
     python scripts/evaluate_rooms.py runs/rooms
     python scripts/evaluate_rooms.py runs/rooms hall --priors classical learned --weights stereo.safetensors
 
-Priors are those of `--stereo`, and `network`: what it says before views are compared and gaps completed.
+Priors are those of `--stereo`; `network`: what it says before views are compared and gaps completed;
+`encoder`, `half-encoder`: the sweep with the network's encoder as its matching cost, alone or beside its own.
 Every prior searches the same depths and sees the same photos. Columns: `covers`, the largest share of the
 pixels that can be kept, surest first, with 90 % of them within 2 % of the true depth; `trusted`, the share
 that two views agree on, and how many of those are right, which is within 2 %; how many of `all` are right;

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from encoder_cost import encoder_stereo
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from recon.methods.priors.depth_range import DepthRangeConfig, find_depth_range
 from recon.methods.priors.learned.depth import learned_depth_maps
 from recon.methods.priors.learned.weights import WEIGHTS, load_network
 from recon.methods.priors.stereo import compute_stereo
-from recon.methods.priors.stereo_types import StereoConfig
+from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
 from recon.scene import Views
 
 
@@ -41,7 +42,18 @@ def depth_range(views: Views) -> tuple[float, float]:
 
 def stereo(config: StereoConfig, views: Views, searched: tuple[float, float]) -> list[Estimate]:
     """What a fit is given: trusted where two views agree, completed elsewhere."""
-    prior = compute_stereo(views, searched, config)
+    return estimates(compute_stereo(views, searched, config))
+
+
+def encoder(share: float, weights: Path, views: Views, searched: tuple[float, float]) -> list[Estimate]:
+    """A sweep that the network's encoder has that share of."""
+    return estimates(
+        encoder_stereo(views, searched, load_network(weights).to(views.cameras.Ks.device), share)
+    )
+
+
+def estimates(prior: StereoPrior) -> list[Estimate]:
+    """A prior's maps, view by view."""
     return [Estimate(*maps) for maps in zip(prior.depths, prior.confidences, prior.consistent, strict=True)]
 
 
@@ -58,6 +70,8 @@ def named(names: tuple[str, ...], weights: Path | None) -> dict[str, Prior]:
         "learned": partial(stereo, StereoConfig(prior="learned", weights=weights)),
         "auto": partial(stereo, StereoConfig(prior="auto", weights=weights)),
         "network": partial(network, weights or WEIGHTS),
+        "encoder": partial(encoder, 1.0, weights or WEIGHTS),
+        "half-encoder": partial(encoder, 0.5, weights or WEIGHTS),
     }
     for name in names:
         if name not in known:

@@ -30,6 +30,9 @@ class ProposalConfig:
     sure, for a backdrop may be anywhere."""
     guess_confidence: float = 0.2
     """Beside all other photos, where nothing was matched, only proposals at least this sure are kept."""
+    photo_confidence: float = 0.45
+    """The same holds all over a photo in which the proposals for what is trusted are less sure than this in
+    the mean: where a network is puzzled by what matches well, its other guesses are worth little."""
 
 
 def favour(
@@ -67,7 +70,8 @@ def kept_proposals(
     matched = in_other_views(cameras, [p.depth for p in proposals])
     known = []
     for proposal, trust, is_flat, is_matched in zip(proposals, trusted, flat, matched, strict=True):
-        least = torch.where(is_matched, 0.0, config.guess_confidence)
+        puzzled = proposal.confidence[trust].mean() < config.photo_confidence  # not where nothing is trusted
+        least = torch.where(is_matched & ~puzzled, 0.0, config.guess_confidence)
         least = torch.where(is_flat, config.flat_confidence, least)
         known.append(trust | ((proposal.confidence > 0) & (proposal.confidence >= least)))
     return depths, known

@@ -73,6 +73,22 @@ def test_beside_what_other_photos_see_sure_proposals_alone_are_kept():
     assert known[1].tolist() == [[True, True, True, False, False]]
 
 
+def test_a_photo_that_puzzles_the_network_keeps_sure_proposals_alone():
+    trusted = torch.tensor([[True, True, False, False, False]])
+    config = ProposalConfig(guess_confidence=0.2, photo_confidence=0.45)
+    told = [  # the mean over what is trusted: .4 and .5
+        DepthMap(torch.full((1, 5), 3.0), sure, sure)
+        for sure in (torch.tensor([[0.1, 0.7, 0.1, 0.3, 0.9]]), torch.tensor([[0.3, 0.7, 0.1, 0.3, 0.9]]))
+    ]
+    plain = [torch.zeros_like(trusted)] * 2
+    _, known = kept_proposals(told, [trusted] * 2, told, plain, side_by_side(0.01), config)
+    assert known[0].tolist() == [[True, True, False, True, True]]
+    assert known[1].tolist() == [[True, True, True, True, True]]
+    # Without anything trusted there is nothing to judge by.
+    _, known = kept_proposals(told, plain, told, plain, side_by_side(0.01), config)
+    assert known[0].all()
+
+
 def test_a_proposal_where_photos_match_much_better_elsewhere_is_no_lead():
     inverse_depths, config = torch.linspace(0.1, 1.0, 16), replace(AUTO, small_step_penalty=0.0)
     matches = torch.zeros(16, 1, 1)
