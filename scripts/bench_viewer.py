@@ -1,6 +1,7 @@
 """What many onlookers cost a fit, and how soon a large scene is seen.
 
     python scripts/bench_viewer.py                # 20 clients for a minute, twice; 200,000 Gaussians
+    python scripts/bench_viewer.py --seconds 10 --rounds 6      # where the machine's own pace drifts
     python scripts/bench_viewer.py --clients 3 --seconds 5 --gaussians 20000
 
 First: a scene of many Gaussians, one client on loopback: seconds until all of them have arrived, and bytes.
@@ -15,6 +16,7 @@ a callback failed.
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import threading
@@ -182,8 +184,10 @@ def many_clients(arguments: Arguments) -> list[str]:
 
 def report(turns: Turns) -> None:
     """Prints what was measured."""
+    slowings = []
     for before, watched, after in zip(turns.alone, turns.watched, turns.alone[1:], strict=False):
         slowing = 1 - watched.pace / ((before.pace + after.pace) / 2)
+        slowings.append(slowing)
         print(
             f"{100 * slowing:.0f} % slower: {before.pace:.2f} steps a second, watched {watched.pace:.2f}, "
             f"then {after.pace:.2f}"
@@ -196,6 +200,8 @@ def report(turns: Turns) -> None:
             f"  memory: {before.memory[-1]:.0f} MB, watched {min(watched.memory):.0f} to "
             f"{max(watched.memory):.0f}, then {after.memory[-1]:.0f}"
         )
+    if slowings:
+        print(f"{100 * statistics.median(slowings):.0f} % slower in the median of {len(slowings)} rounds")
     rounds = max(1, len(turns.watched))
     moves = sum(one["moves"] for one in turns.clients) / rounds
     megabytes = sum(one["bytes"] for one in turns.clients) / 1e6 / rounds

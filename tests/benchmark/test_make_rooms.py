@@ -11,9 +11,12 @@ from synthetic import Truth
 
 from recon.errors import InputError
 from recon.geometry import pixel_centres, unproject
+from recon.methods.priors.learned.weights import WEIGHTS, load_network
+from recon.scene import Cameras
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
+import encoder_cost  # noqa: E402
 import evaluate_rooms  # noqa: E402
 import make_rooms  # noqa: E402
 import room_priors  # noqa: E402
@@ -81,6 +84,32 @@ def test_a_prior_that_is_unknown_is_named_with_those_there_are():
     with pytest.raises(InputError, match="no prior guess; choose from classical, learned, auto, network"):
         room_priors.named(("classical", "guess"), None)
     assert list(room_priors.named(("classical",), None)) == ["classical"]
+
+
+def test_the_encoders_score_is_highest_at_the_plane_of_the_depth():
+    """Features that shift by 2 of their pixels from one view to the next: 8 of the photo's."""
+    features = torch.nn.functional.normalize(
+        torch.randn(1, 16, 8, 16, generator=torch.Generator().manual_seed(0)), dim=1
+    )
+    poses = torch.eye(4).repeat(2, 1, 1)
+    poses[1, 0, 3] = -1.0
+    K = torch.tensor([[16.0, 0.0, 32.0], [0.0, 16.0, 16.0], [0.0, 0.0, 1.0]])
+    pair = Cameras(poses, K.repeat(2, 1, 1), ((63, 31), (63, 31)))  # not multiples: the padding is cut off
+    planes = torch.linspace(0.1, 1.1, 11)
+    score = encoder_cost.encoder_score([features, features.roll(-2, dims=3)], pair, 0, 1, planes)
+    assert score.shape == (11, 31, 63)
+    assert (
+        score[:, :, 16:].argmax(0) == 4
+    ).float().mean() > 0.9  # the plane of 1 / 2: 16 * 1 * .5 = 8 pixels
+    assert score.mean(0).abs().max() < 0.3
+
+
+def test_the_sweep_by_the_encoder_finds_a_simple_scene(truth: Truth):
+    network = load_network(WEIGHTS)
+    for share in (1.0, 0.5):
+        prior = encoder_cost.encoder_stereo(truth.views, (2.2, 6.0), network, share)
+        errors = [(a / b - 1).abs() for a, b in zip(prior.depths, truth.depths, strict=True)]
+        assert torch.cat([e[s] for e, s in zip(errors, truth.co_visible, strict=True)]).median() < 0.05
 
 
 @pytest.mark.slow
