@@ -39,9 +39,12 @@ def test_colours_fill_the_range_up_to_the_weight():
     torch.testing.assert_close(colours.mean(0), torch.full((3,), 0.3), atol=0.04, rtol=0)
 
 
-@pytest.mark.parametrize("progress", [0.5, 0.9])
-def test_the_last_part_of_the_fit_stands_before_black(progress: float):
-    assert behind(progress) is None
+@pytest.mark.parametrize("end", [0.3, 0.5])
+def test_the_last_part_of_the_fit_stands_before_black(end: float):
+    part = RandomBackdrop(RandomBackdropConfig(end=end), (torch.ones_like(LEFT),))
+    generator = torch.Generator()
+    for progress, coloured in ((0.0, True), (end - 0.01, True), (end, False), (0.9, False)):
+        assert (part.backdrop(None, progress, 0, (WIDTH, HEIGHT), generator) is not None) == coloured
 
 
 def test_a_backdrop_of_the_scene_stays():
@@ -106,11 +109,13 @@ def test_every_picture_of_a_step_stands_before_the_same_colour(small_truth: Trut
     state = FitState(faint, make_optimisers(faint, parts.fit.rates))
     generator = torch.Generator().manual_seed(1)
     config = FitConfig(max_steps=100)
-    moment = draw(small_truth.views, stereo, state, recipe, rasterize_cpu, config, generator)
-    solid = confirmed_or_alone(small_truth.views.cameras, stereo)[moment.index]
-    assert 0.05 < solid.float().mean() < 0.95
-    colour = moment.rendering.rgb[solid].median(0).values
-    assert colour.max() > 0.05
-    assert moment.rendering.rgb[~solid].median() < 0.01
-    pose = small_truth.views.cameras.camera_from_world[moment.index]
-    torch.testing.assert_close(moment.render_from(pose).rgb[solid].median(0).values, colour)
+    for step in range(len(small_truth.views)):  # each photo once
+        state.step = step
+        moment = draw(small_truth.views, stereo, state, recipe, rasterize_cpu, config, generator)
+        solid = confirmed_or_alone(small_truth.views.cameras, stereo)[moment.index]
+        assert 0.05 < solid.float().mean() < 0.95
+        colour = moment.rendering.rgb[solid].median(0).values
+        assert colour.max() > 0.05
+        assert moment.rendering.rgb[~solid].median() < 0.01
+        pose = small_truth.views.cameras.camera_from_world[moment.index]
+        torch.testing.assert_close(moment.render_from(pose).rgb[solid].median(0).values, colour)
