@@ -101,10 +101,10 @@ def test_every_picture_of_a_step_stands_before_the_same_colour(small_truth: Trut
     faint = initialise(
         small_truth.views, small_truth.stereo, replace(parts.initialise, max_gaussians=30, opacity=1e-4)
     )
-    left = tuple(torch.zeros_like(trusted) for trusted in small_truth.stereo.consistent)
-    for trusted in left:
-        trusted[:, : trusted.shape[1] // 2] = True
-    stereo = replace(small_truth.stereo, consistent=left)
+    bands = tuple(torch.zeros_like(trusted) for trusted in small_truth.stereo.consistent)
+    for view, trusted in enumerate(bands):  # another part of each photo
+        trusted[:, view * trusted.shape[1] // 4 : (view + 1) * trusted.shape[1] // 4] = True
+    stereo = replace(small_truth.stereo, consistent=bands)
     recipe = make_recipe(parts, small_truth.views, stereo)
     state = FitState(faint, make_optimisers(faint, parts.fit.rates))
     generator = torch.Generator().manual_seed(1)
