@@ -40,7 +40,9 @@ def _reduced(size: tuple[int, int], max_size: int) -> float:
 def free_bytes(device: torch.device) -> float:
     """What may still be taken there; infinite where the system does not say."""
     if device.type != "cpu":
-        return float(torch.cuda.mem_get_info(device)[0])
+        free, total = torch.cuda.mem_get_info(device)
+        allowed = torch.cuda.get_per_process_memory_fraction(device) * total
+        return min(float(free), allowed - torch.cuda.memory_reserved(device))
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     limit = math.inf if soft == resource.RLIM_INFINITY else float(soft - _own_bytes())
     return min(limit, _system_bytes())

@@ -56,6 +56,44 @@ def test_a_limit_on_the_address_space_counts():
     check_memory(1000, CPU)
 
 
+def test_a_share_of_the_gpu_that_was_set_counts(monkeypatch: pytest.MonkeyPatch):
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8_000_000_000, 80_000_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 1_000_000_000)
+    for share, free in ((1.0, 8e9), (0.05, 3e9)):
+        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device, share=share: share)
+        assert free_bytes(gpu) == pytest.approx(free)
+
+
+ON_A_SHARE = """
+import sys, torch
+import recon.commands
+from recon.cli import main
+torch.cuda.set_per_process_memory_fraction(float(sys.argv[1]))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("size", "megabytes", "words"),
+    # The second passes the estimate, which counts no kernel's own needs, and ends in the middle.
+    [((480, 360), 8, ("at least", "are free")), ((96, 72), 24, ("memory", "lower --max-size"))],
+    ids=["before", "amid"],
+)
+def test_a_small_share_of_a_gpu_is_refused_or_ends_in_a_sentence(tmp_path: Path, size, megabytes, words):
+    photos = save_posed_scene(tmp_path / "photos", size)
+    share = megabytes * 1e6 / torch.cuda.mem_get_info()[1]
+    command = [sys.executable, "-c", ON_A_SHARE, str(share), "train", str(photos), "--device", "cuda"]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "run")], capture_output=True, text=True, cwd=ROOT, timeout=250
+    )
+    assert done.returncode == 3, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert_no_result(tmp_path / "run")
+
+
 MEASURE = """
 import sys, torch
 import recon.commands
