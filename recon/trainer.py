@@ -41,11 +41,11 @@ class RatesConfig:
 class FitConfig:
     """The optimisation."""
 
-    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 1800
+    max_steps: Annotated[int, tyro.conf.arg(aliases=("--max-steps",))] = 1700
     """Steps of the fit; one train photo each."""
-    dssim_weight: float = 0.2
+    dssim_weight: float = 0.4
     """Share of 1 - SSIM in the data term; the rest is L1."""
-    coarse_share: float = 0.25
+    coarse_share: float = 0.1
     """Share of the fit, from its start, that sees photos of half the size."""
     harmonics_start: float = 0.5
     """Share of the fit before colours may depend on the direction."""

@@ -12,7 +12,8 @@ Settings are chosen with --validate, which never reads a test photo: of the trai
 view more (3 views: the 4 of the 4-view split) one is held out and the others are fitted, in turn for up to
 --folds of them, spread over those between the first and the last; a run's score is the mean over these. A
 scene without a train photo more is fitted with one less. The scores are of the pictures as held-out photos
-are measured; scan24's are of the object alone, on white as RegNeRF measures it.
+are measured; scan24's are of the object alone, on white as RegNeRF measures it. --lpips adds LPIPS with VGG,
+colours in [0, 1] as the 3DGS code feeds it.
 """
 
 import sys
@@ -32,7 +33,7 @@ from recon.commands import ready_engine
 from recon.datasets.splits import spread
 from recon.errors import InputError, ReconError
 from recon.methods.table import METHODS, MethodConfig
-from recon.metrics import MetricsConfig, evaluate
+from recon.metrics import Distance, MetricsConfig, evaluate, make_lpips
 from recon.pipeline import Report, Stopwatch, fit_views, make_report
 from recon.progress import Terminal
 from recon.rendering import Engine, pick_device
@@ -58,6 +59,8 @@ class Options:
     """Hold out train photos instead of looking at test photos."""
     folds: int = 3
     """Train photos held out in turn, at most."""
+    lpips: bool = False
+    """Measure LPIPS too; its weights come from torch's cache, or are fetched."""
     output: Path = Path("runs/ablation")
     device: str = "auto"
     engine: str = "auto"
@@ -81,6 +84,7 @@ def main(arguments: Sequence[str]) -> None:
     device = pick_device(options.device)
     engine = ready_engine(options.engine, device, console)
     options.output.mkdir(parents=True, exist_ok=True)
+    distance = make_lpips("vgg", device, METRICS.lpips_range) if options.lpips else None
     results = []
     for name in options.scenes:
         for fold, scene in splits(name, options).items():
@@ -88,7 +92,9 @@ def main(arguments: Sequence[str]) -> None:
                 for seed in range(options.seeds):
                     task = Task(name, fold, variant, seed)
                     seeded = replace(config, fit=replace(config.fit, seed=seed))
-                    results.append(measured(task, scene, seeded, options.output, device, engine, console))
+                    results.append(
+                        measured(task, scene, seeded, options.output, device, engine, distance, console)
+                    )
     path = options.output / "table.md"
     path.write_text(ablation_table(sorted(results, key=lambda r: list(variants).index(r["variant"]))))
     print(path.read_text(), end="")
@@ -138,6 +144,7 @@ def measured(
     output: Path,
     device: torch.device,
     engine: Engine,
+    distance: Distance | None,
     console: Console,
 ) -> dict:
     """The result that lies in `output`, or else a new one that then does.
@@ -147,9 +154,10 @@ def measured(
     path = output / task.scene / f"{len(scene.train)}-views" / task.fold.replace("/", "_") / file
     if not path.exists():
         console.print(", ".join(map(str, task)), highlight=False)
-        report = measure(task, scene, config, device, engine, console)
+        report = measure(task, scene, config, device, engine, distance, console)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {**task._asdict(), **plain(report), "metrics": METRICS, "config": config})
+        metrics = METRICS if distance else replace(METRICS, lpips_net="none")
+        write_json(path, {**task._asdict(), **plain(report), "metrics": metrics, "config": config})
     result = read_result(path)
     if result["config"] != plain(config) or result["train"] != list(scene.train.names):
         raise InputError(
@@ -159,11 +167,17 @@ def measured(
     return result
 
 
-METRICS = MetricsConfig(lpips_net="none", masks="white_composite")
+METRICS = MetricsConfig(lpips_net="vgg", lpips_range="[0, 1]", masks="white_composite")
 
 
 def measure(
-    task: Task, scene: Scene, config: MethodConfig, device: torch.device, engine: Engine, console: Console
+    task: Task,
+    scene: Scene,
+    config: MethodConfig,
+    device: torch.device,
+    engine: Engine,
+    distance: Distance | None,
+    console: Console,
 ) -> Report:
     """Fits the train views; only then looks at the others."""
     train, held_out = scene.train, scene.test
@@ -175,7 +189,7 @@ def measure(
         raise KeyboardInterrupt  # half a fit is no measurement
     with clock.stage("evaluation"):
         near = near_plane(fitted.stereo)
-        scores = evaluate(fitted.state.gaussians, held_out.to(device), engine, near, config=METRICS)
+        scores = evaluate(fitted.state.gaussians, held_out.to(device), engine, near, distance, METRICS)
     return make_report(task.variant, config, train, fitted, scores, clock, engine)
 
 

@@ -76,7 +76,7 @@ def make_sheet(protocol: Protocol, results: list[dict]) -> Sheet:
         rows += [_published_row(scene, views, other, masked, average) for other in others]
         groups.append(tuple(rows))
     return Sheet(
-        score_names(masked, average, metrics["lpips_net"]), tuple(groups), _notes(protocol, masks, groups)
+        score_names(masked, average, metrics["lpips_net"]), tuple(groups), _notes(protocol, metrics, groups)
     )
 
 
@@ -213,10 +213,12 @@ def _published(other: Published, masked: bool, average: bool) -> tuple[str, ...]
     return scores + ("",) * (3 * masked + average)
 
 
-def _notes(protocol: Protocol, masks: str, groups: list[tuple[Row, ...]]) -> tuple[str, ...]:
+def _notes(protocol: Protocol, metrics: dict[str, str], groups: list[tuple[Row, ...]]) -> tuple[str, ...]:
+    feed = metrics.get("lpips_range")  # no word of older results
     sources = sorted({row.source for rows in groups for row in rows if row.published})
     notes = (
-        CAPTIONS.get(masks, ""),
+        CAPTIONS.get(metrics.get("masks", "none"), ""),
+        f"LPIPS is fed colours in {feed}." if feed and metrics["lpips_net"] != "none" else "",
         AVERAGE_ERROR if protocol.average_error else "",
         protocol.label,
         f"Published numbers, LPIPS with VGG: {'; '.join(sources)}." if sources else "",

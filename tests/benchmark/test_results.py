@@ -181,6 +181,13 @@ def test_a_published_mean_stands_beside_ours_over_the_same_scenes_alone():
     assert not any(scene.startswith("mean") for scene in published(every[:2]))
 
 
+@pytest.mark.parametrize("feed", ["[0, 1]", "[-1, 1]"])
+def test_a_table_says_what_lpips_was_fed(feed):
+    measured = result()
+    measured["metrics"] = {**measured["metrics"], "lpips_range": feed}
+    assert any(f"colours in {feed}" in note for note in make_sheet(LLFF, [measured]).notes)
+
+
 @pytest.mark.parametrize("name", ["spare", "spare-test", "spare-dtu"])
 def test_local_scores_of_spare_are_labelled_and_stand_beside_no_others(name):
     sheet = make_sheet(PROTOCOLS[name], [result(scene="scan24")])

@@ -183,6 +183,7 @@ def best_depth(
 
 def _lead(score: Float[Tensor, "d h w"], chosen: Int[Tensor, "h w"], reach: float) -> Float[Tensor, "h w"]:
     """The score of the chosen planes over the best of those more than `reach` planes away."""
-    plane = torch.arange(len(score), device=score.device)[:, None, None]
-    elsewhere = score.masked_fill((plane - chosen).abs() <= reach, -torch.inf).amax(dim=0)
+    offsets = torch.arange(-int(reach), int(reach) + 1, device=score.device)[:, None, None]
+    around = (chosen + offsets).clamp(0, len(score) - 1)  # what is clamped is within reach too
+    elsewhere = score.scatter(0, around, -torch.inf).amax(dim=0)
     return score.gather(0, chosen[None])[0] - elsewhere

@@ -1,6 +1,7 @@
 """What stereo is told, and what it says."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -60,9 +61,11 @@ class StereoPrior:
     """z-depth, world units, that a network read from each photo alone, everywhere positive, for losses on the
     order of depths; None where it fits the photo nowhere. Empty without a network."""
 
-    @property
+    @cached_property
     def scale(self) -> float:
-        """Median depth of what is consistent: the unit for lengths in this scene."""
+        """Median depth of what is consistent: the unit for lengths in this scene.
+
+        Sorted out once: every step of a fit asks for it, and on a GPU waits for the answer."""
         depths = torch.cat(
             [d[c] if c.any() else d.flatten() for d, c in zip(self.depths, self.consistent, strict=True)]
         )
