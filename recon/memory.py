@@ -41,7 +41,9 @@ def free_bytes(device: torch.device) -> float:
     """What may still be taken there; infinite where the system does not say."""
     if device.type != "cpu":
         free, total = torch.cuda.mem_get_info(device)
-        allowed = torch.cuda.get_per_process_memory_fraction(device) * total
+        # Of these, this one alone wants a number, and takes none at all for the GPU in use.
+        share = torch.cuda.get_per_process_memory_fraction(device if device.index is not None else None)
+        allowed = share * total
         return min(float(free), allowed - torch.cuda.memory_reserved(device))
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     limit = math.inf if soft == resource.RLIM_INFINITY else float(soft - _own_bytes())

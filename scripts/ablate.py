@@ -152,14 +152,15 @@ def measured(
     Raises InputError if the one there was measured with other settings or photos."""
     file = f"{task.variant.replace(' ', '_')}-seed{task.seed}.json"
     path = output / task.scene / f"{len(scene.train)}-views" / task.fold.replace("/", "_") / file
+    metrics = METRICS if distance else replace(METRICS, lpips_net="none")
     if not path.exists():
         console.print(", ".join(map(str, task)), highlight=False)
         report = measure(task, scene, config, device, engine, distance, console)
         path.parent.mkdir(parents=True, exist_ok=True)
-        metrics = METRICS if distance else replace(METRICS, lpips_net="none")
         write_json(path, {**task._asdict(), **plain(report), "metrics": metrics, "config": config})
     result = read_result(path)
-    if result["config"] != plain(config) or result["train"] != list(scene.train.names):
+    same = result["config"] == plain(config) and result["train"] == list(scene.train.names)
+    if not same or (distance and result["metrics"] != plain(metrics)):
         raise InputError(
             f"{path} was measured with other settings; choose another --output, or delete it to have it "
             "measured again."

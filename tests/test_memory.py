@@ -56,13 +56,22 @@ def test_a_limit_on_the_address_space_counts():
     check_memory(1000, CPU)
 
 
-def test_a_share_of_the_gpu_that_was_set_counts(monkeypatch: pytest.MonkeyPatch):
-    gpu = torch.device("cuda", 0)
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+def test_a_share_of_the_gpu_that_was_set_counts(monkeypatch: pytest.MonkeyPatch, name: str):
+    gpu = torch.device(name)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8_000_000_000, 80_000_000_000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 1_000_000_000)
-    for share, free in ((1.0, 8e9), (0.05, 3e9)):
-        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device, share=share: share)
-        assert free_bytes(gpu) == pytest.approx(free)
+
+    def set_share(device: torch.device | None) -> float:
+        if device is not None and device.index is None:
+            raise ValueError("Expected a torch.device with a specified index")  # as torch does
+        return share
+
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", set_share)
+    share = 1.0
+    assert free_bytes(gpu) == pytest.approx(8e9)
+    share = 0.05
+    assert free_bytes(gpu) == pytest.approx(3e9)
 
 
 ON_A_SHARE = """

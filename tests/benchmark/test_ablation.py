@@ -172,14 +172,16 @@ def test_what_is_measured_is_not_measured_again_and_other_settings_are_refused(
     task = ablate.Task("four", "3.png", "without dropout", 0)
     console = Console(file=io.StringIO())
 
-    def ask(config) -> dict:
-        return ablate.measured(task, scene, config, tmp_path, torch.device("cpu"), None, console)
+    def ask(config, distance=None) -> dict:
+        return ablate.measured(task, scene, config, tmp_path, torch.device("cpu"), None, distance, console)
 
     first = ask(RECON)
     assert (first["psnr"], first["variant"], first["fold"]) == (20.0, "without dropout", "3.png")
     assert ask(RECON) == first and len(calls) == 1
     with pytest.raises(InputError, match="other settings"):
         ask(replace(RECON, fit=replace(RECON.fit, max_steps=1)))
+    with pytest.raises(InputError, match="other settings"):
+        ask(RECON, distance=lambda a, b: 0.0)  # what lies there lacks LPIPS
 
 
 def test_scan24_is_validated_on_the_object_and_fitted_without_masks():
