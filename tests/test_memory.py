@@ -35,7 +35,7 @@ def test_photos_that_cannot_fit_are_refused_before_the_start(tmp_path: Path, mon
 
 
 def test_the_estimate_grows_with_what_it_is_made_of():
-    stereo, initialise = StereoConfig(), InitialiseConfig()
+    stereo, initialise = StereoConfig(prior="classical"), InitialiseConfig()
     few, many = photos_of(3, 512, 384), photos_of(9, 512, 384)
     assert needed_bytes(few, stereo, initialise) < needed_bytes(many, stereo, initialise)
     assert needed_bytes(few, stereo, initialise) < needed_bytes(photos_of(3, 1600, 1200), stereo, initialise)

@@ -20,9 +20,9 @@ Prior = Literal["classical", "learned", "auto", "vggt", "dust3r", "mast3r"]
 class StereoConfig:
     """Depth of the train photos."""
 
-    prior: Annotated[Prior, tyro.conf.arg(aliases=["--stereo"])] = "classical"
+    prior: Annotated[Prior, tyro.conf.arg(aliases=["--stereo"])] = "auto"
     """A plane sweep (classical), the network that comes with the package (learned), or the sweep led by the
-    network's proposals (auto): better on plain surfaces, blind to thin bars. vggt, dust3r, mast3r: led by
+    network's proposals (auto): better on plain surfaces, not on thin bars. vggt, dust3r, mast3r: led by
     these networks', whose own packages that needs; what is published is for non-commercial use."""
     weights: Path | None = None
     """Other weights for the network, as scripts/train_stereo.py writes them; for those of others a folder, or
