@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from recon.methods.repair import diffusion_pipelines
 from recon.methods.repair.blend import BlendConfig, Repaired, blend
 from recon.methods.repair.diffusion import DiffusionRepair, made_up
 from recon.methods.repair.diffusion_pipelines import DiffusionConfig, load_pipeline
+from recon.methods.repair.diffusion_tiles import Room
 from recon.methods.repair.loop import RepairedFit
 from recon.methods.repair.warps import Warps
 from recon.methods.table import METHODS, make_recipe
@@ -119,11 +121,34 @@ def test_pictures_of_every_size_come_back_in_it(models, size, max_size):
     with pytest.MonkeyPatch.context() as patch:
         encode = pipeline.vae.encode
         patch.setattr(pipeline.vae, "encode", lambda x, *a, **k: (asked.append(tuple(x.shape)), encode(x))[1])
-        made = made_up(pipeline, rgb, third == 2, 0, config)
+        made = made_up(pipeline, rgb, third == 2, 0, config, Room())
     assert made.shape == rgb.shape and made.isfinite().all()
     scale = min(1, max_size / max(size))
     expected = tuple(math.ceil(max(1, round(scale * side)) / 16) * 16 for side in size)
     assert asked and all(shape[2:] == expected for shape in asked)
+
+
+@pytest.mark.parametrize(
+    ("part", "pixels", "room"),
+    [("vae.decoder", 8 * 8, Room(divides=True)), ("unet", 16 * 32, Room(side=64.0, divides=True))],
+)
+@pytest.mark.parametrize(("kind", "model"), KINDS)
+def test_a_network_without_room_is_asked_for_tiles(models, kind, model, part, pixels, room, caplog):
+    """By diffusers' own code: the autoencoder's tiles, and the whole pipeline's pictures of every tile."""
+    config = config_of(models, kind, model)
+    pipeline = load_pipeline(config, CPU)
+
+    def without_room(network: object, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].shape[-2:].numel() > pixels:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    attrgetter(part)(pipeline).register_forward_pre_hook(without_room)
+    rgb, _, third = thirds((30, 155))
+    found = Room()
+    made = made_up(pipeline, rgb, third == 2, 0, config, found)
+    assert found == room and len(caplog.records) == 1
+    assert made.shape == rgb.shape and made.isfinite().all()
+    assert ((made - rgb).abs().amax(-1)[third == 2] > 0).float().mean() > 0.9
 
 
 def test_inpainting_is_asked_for_the_unseen_pixels_of_the_blend(models):

@@ -5,7 +5,8 @@ the blend's. What is made up counts little.
 """
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from recon.methods.repair.blend import BlendConfig, Repaired, blend, sees
 from recon.methods.repair.diffusion_pipelines import DiffusionConfig, quiet_diffusers
+from recon.methods.repair.diffusion_tiles import Room, painted_within
 from recon.methods.repair.warps import Warps
 from recon.resize import averaged
 from recon.scene import Cameras
@@ -31,6 +33,7 @@ class DiffusionRepair:
     pipeline: Any
     diffusion: DiffusionConfig
     blend: BlendConfig
+    room: Room = field(default_factory=Room)
 
     def __call__(self, cameras: Cameras, index: int, rgb: Float[Tensor, "h w 3"], warps: Warps) -> Repaired:
         """The blend, with the model's picture in the pixels whose surface no photo sees."""
@@ -38,7 +41,7 @@ class DiffusionRepair:
         unseen = ~sees(warps, self.blend).any(0)
         if not unseen.any():
             return mended
-        made = made_up(self.pipeline, mended.rgb, unseen, index, self.diffusion)
+        made = made_up(self.pipeline, mended.rgb, unseen, index, self.diffusion, self.room)
         # Half precision overflows in some autoencoders.
         taken = unseen & made.isfinite().all(-1)
         return Repaired(
@@ -54,8 +57,9 @@ def made_up(
     unseen: Bool[Tensor, "h w"],
     seed: int,
     config: DiffusionConfig,
+    room: Room,
 ) -> Float[Tensor, "h w 3"]:
-    """The model's picture, in [0, 1], at the size of `rgb`: the same for the same seed."""
+    """The model's picture, in [0, 1], at the size of `rgb`: the same for the same seed and the same room."""
     height, width = unseen.shape
     scale = min(1.0, config.max_size / max(height, width))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
@@ -63,14 +67,27 @@ def made_up(
     image = padded(averaged(rgb.permute(2, 0, 1), size), multiple)
     # A pixel with anything unseen in it is unseen.
     mask = padded((averaged(unseen[None].to(rgb), size) > 0).to(rgb), multiple)
+    paint = partial(painted, pipeline, config)
+    with quiet_diffusers():
+        made = painted_within(room, pipeline, paint, image, mask, seed, multiple)
+    return enlarged(made[None, :, : size[1], : size[0]], (height, width))
+
+
+def painted(
+    pipeline: Any,
+    config: DiffusionConfig,
+    image: Float[Tensor, "3 h w"],
+    mask: Float[Tensor, "1 h w"],
+    generator: torch.Generator,
+) -> Float[Tensor, "3 h w"]:
+    """What the pipeline makes of a picture whose sides suit it; the mask is 1 where it is wanted."""
     options = {
         "prompt": config.prompt,
         "image": image[None],
         "strength": config.strength,
         "num_inference_steps": config.steps,
         "guidance_scale": config.guidance,
-        # On the host: the same noise on every device.
-        "generator": torch.Generator().manual_seed(seed),
+        "generator": generator,
         "output_type": "pt",
     }
     can_take = {
@@ -80,9 +97,8 @@ def made_up(
         "width": image.shape[2],
     }
     takes = inspect.signature(pipeline).parameters
-    with quiet_diffusers():
-        made = pipeline(**options, **{name: can_take[name] for name in can_take if name in takes}).images
-    return enlarged(made[:, :, : size[1], : size[0]].to(rgb), (height, width))
+    made = pipeline(**options, **{name: can_take[name] for name in can_take if name in takes}).images
+    return made[0].to(image)
 
 
 def padded(x: Float[Tensor, "c _h _w"], multiple: int) -> Float[Tensor, "c _i _j"]:
