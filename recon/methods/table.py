@@ -7,9 +7,9 @@ take the same number of steps. What their papers report is in `published`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
-import torch
 from gsplat.strategy import DefaultStrategy
 
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
@@ -33,7 +33,7 @@ from recon.methods.random_backdrop import RandomBackdrop, RandomBackdropConfig, 
 from recon.methods.regulariser import Regulariser
 from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
 from recon.methods.repair.config import RepairConfig
-from recon.methods.repair.diffusion import DiffusionRepair
+from recon.methods.repair.diffusion import DiffusionRepair, nearest_photo
 from recon.methods.repair.diffusion_pipelines import load_pipeline
 from recon.methods.repair.loop import RepairedFit
 from recon.methods.repair.rounds import Repair, blend_repair, place_by_support
@@ -155,16 +155,18 @@ def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Reci
     if pairs:
         loop = PairedFit(config.co_regularisation, nearest_partners(views.cameras))
     else:
-        loop = make_repaired_fit(config, views.images[0].device)
+        loop = make_repaired_fit(config, views)
     return replace(recipe, loop=loop, partner=Recipe(recipe.regularisers, make_strategy(config, stereo)))
 
 
-def make_repaired_fit(config: MethodConfig, device: torch.device) -> RepairedFit:
+def make_repaired_fit(config: MethodConfig, views: Views) -> RepairedFit:
     """The loop with what repairs its pictures; raises what loading a diffusion model does."""
     parts = config.repairing
     repair: Repair = blend_repair(parts.blend)
     if config.repair == "diffusion":
-        repair = DiffusionRepair(load_pipeline(parts.diffusion, device), parts.diffusion, parts.blend)
+        pipeline = load_pipeline(parts.diffusion, views.images[0].device)
+        reference = partial(nearest_photo, views) if parts.diffusion.ip_adapter else None
+        repair = DiffusionRepair(pipeline, parts.diffusion, parts.blend, reference)
     return RepairedFit(parts, place_by_support(parts), repair)
 
 

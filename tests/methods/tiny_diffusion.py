@@ -106,3 +106,39 @@ def save_tiny_lora(folder: Path, pipeline: Any) -> Path:
     with quiet_diffusers():
         StableDiffusionPipeline.save_lora_weights(folder, get_peft_model_state_dict(pipeline.unet))
     return folder
+
+
+def save_tiny_adapter(folder: Path, unet: Any, embedding: int = 12) -> Path:
+    """An IP-Adapter for a UNet in the layout of h94/IP-Adapter, with its network of images, whose embeddings
+    are so long; returns its file."""
+    import transformers
+    from safetensors.torch import save_file
+
+    torch.manual_seed(3)
+    with quiet_diffusers():
+        transformers.CLIPVisionModelWithProjection(
+            transformers.CLIPVisionConfig(
+                hidden_size=8,
+                intermediate_size=8,
+                projection_dim=embedding,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                image_size=16,
+                patch_size=8,
+            )
+        ).save_pretrained(folder / "models" / "image_encoder")
+    tokens = 4
+    weights = {
+        "image_proj.proj.weight": torch.randn(tokens * CROSS, embedding),
+        "image_proj.proj.bias": torch.randn(tokens * CROSS),
+        "image_proj.norm.weight": torch.ones(CROSS),
+        "image_proj.norm.bias": torch.zeros(CROSS),
+    }
+    # Theirs counts all attentions; the odd ones look at the words.
+    width = BLOCKS["block_out_channels"][-1]
+    for number in range(sum(n.endswith("attn2.processor") for n in unet.attn_processors)):
+        for kind in ("to_k_ip", "to_v_ip"):
+            weights[f"ip_adapter.{2 * number + 1}.{kind}.weight"] = torch.randn(width, CROSS)
+    file = folder / "models" / "ip-adapter_sd15.safetensors"
+    save_file(weights, file, metadata={"format": "pt"})
+    return file

@@ -5,6 +5,7 @@ the blend's. What is made up counts little.
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
+from PIL import Image
 from torch import Tensor
 
 from recon.methods.repair.blend import BlendConfig, Repaired, blend, sees
@@ -19,11 +21,14 @@ from recon.methods.repair.diffusion_pipelines import DiffusionConfig, quiet_diff
 from recon.methods.repair.diffusion_tiles import Room, painted_within
 from recon.methods.repair.warps import Warps
 from recon.resize import averaged
-from recon.scene import Cameras
+from recon.scene import Cameras, Views
 
 UNET_MULTIPLE = 8
 """Pixels of the autoencoder's picture to a side of which the network's coarsest level makes one: three
 halvings, those of Stable Diffusion."""
+
+Reference = Callable[[Cameras, int], Image.Image]
+"""What the picture of a camera should look like."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class DiffusionRepair:
     pipeline: Any
     diffusion: DiffusionConfig
     blend: BlendConfig
+    reference: Reference | None = None
+    """For a pipeline with an IP-Adapter, and for no other."""
     room: Room = field(default_factory=Room)
 
     def __call__(self, cameras: Cameras, index: int, rgb: Float[Tensor, "h w 3"], warps: Warps) -> Repaired:
@@ -41,7 +48,8 @@ class DiffusionRepair:
         unseen = ~sees(warps, self.blend).any(0)
         if not unseen.any():
             return mended
-        made = made_up(self.pipeline, mended.rgb, unseen, index, self.diffusion, self.room)
+        reference = self.reference and self.reference(cameras, index)
+        made = made_up(self.pipeline, mended.rgb, unseen, index, self.diffusion, self.room, reference)
         # Half precision overflows in some autoencoders.
         taken = unseen & made.isfinite().all(-1)
         return Repaired(
@@ -58,8 +66,11 @@ def made_up(
     seed: int,
     config: DiffusionConfig,
     room: Room,
+    reference: Image.Image | None = None,
 ) -> Float[Tensor, "h w 3"]:
-    """The model's picture, in [0, 1], at the size of `rgb`: the same for the same seed and the same room."""
+    """The model's picture, in [0, 1], at the size of `rgb`: the same for the same seed and the same room.
+
+    `reference` is for a pipeline with an IP-Adapter, which wants one."""
     height, width = unseen.shape
     scale = min(1.0, config.max_size / max(height, width))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
@@ -67,7 +78,7 @@ def made_up(
     image = padded(averaged(rgb.permute(2, 0, 1), size), multiple)
     # A pixel with anything unseen in it is unseen.
     mask = padded((averaged(unseen[None].to(rgb), size) > 0).to(rgb), multiple)
-    paint = partial(painted, pipeline, config)
+    paint = partial(painted, pipeline, config, reference)
     with quiet_diffusers():
         made = painted_within(room, pipeline, paint, image, mask, seed, multiple)
     return enlarged(made[None, :, : size[1], : size[0]], (height, width))
@@ -76,6 +87,7 @@ def made_up(
 def painted(
     pipeline: Any,
     config: DiffusionConfig,
+    reference: Image.Image | None,
     image: Float[Tensor, "3 h w"],
     mask: Float[Tensor, "1 h w"],
     generator: torch.Generator,
@@ -93,12 +105,20 @@ def painted(
     can_take = {
         "mask_image": mask[None],
         "control_image": image[None],
+        "ip_adapter_image": reference,
         "height": image.shape[1],
         "width": image.shape[2],
     }
     takes = inspect.signature(pipeline).parameters
     made = pipeline(**options, **{name: can_take[name] for name in can_take if name in takes}).images
     return made[0].to(image)
+
+
+def nearest_photo(photos: Views, cameras: Cameras, index: int) -> Image.Image:
+    """The photo taken nearest to camera `index`."""
+    distance = (photos.cameras.centres - cameras.centres[index]).norm(dim=-1)
+    rgb = photos.images[int(distance.argmin())]
+    return Image.fromarray((rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
 
 
 def padded(x: Float[Tensor, "c _h _w"], multiple: int) -> Float[Tensor, "c _i _j"]:

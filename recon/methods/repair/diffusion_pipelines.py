@@ -11,10 +11,11 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import torch
+from PIL import Image
 
 from recon.errors import InputError, MachineError
 from recon.methods.priors.checkpoints import whole_checkpoint
@@ -24,8 +25,10 @@ LICENCE = "CreativeML OpenRAIL-M, which forbids some uses"
 PUBLISHED = (
     Published("stable-diffusion-v1-5/stable-diffusion-v1-5", LICENCE, 4265),
     Published("stable-diffusion-v1-5/stable-diffusion-inpainting", LICENCE, 4265),
+    Published("h94/IP-Adapter", "Apache-2.0", 2573),
 )
-"""Megabytes: 4 bytes for each of 859.5 (UNet), 123.1 (text) and 83.7 (autoencoder) million parameters."""
+"""Megabytes: 4 bytes for each of 859.5 (UNet), 123.1 (text) and 83.7 (autoencoder) million parameters;
+2528 of 632.1 million for images, and 44.6 of the IP-Adapter that reads them."""
 LIBRARIES = ("diffusers", "transformers")
 """Where the parts of a pipeline may come from."""
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
@@ -46,6 +49,8 @@ FILES = (
 )
 """Of a pipeline on the hub, which often holds the same weights in several files."""
 CONTROLNET_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+IMAGE_ENCODER = "image_encoder"
+"""Folder of the network of images, beside the files of an IP-Adapter."""
 VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model")
 """Without one of these, transformers makes a tokenizer that knows no word."""
 
@@ -64,6 +69,12 @@ class DiffusionConfig:
     """The network of controlnet-tile, named as the model is."""
     lora: str = ""
     """A LoRA for the model, named as the model is."""
+    ip_adapter: str = ""
+    """An IP-Adapter for the model, named as the model is: it shows the model the nearest photo."""
+    ip_adapter_file: str = "models/ip-adapter_sd15.safetensors"
+    """Which of its files; the network of images that it wants lies in image_encoder/, in the same folder."""
+    ip_adapter_scale: float = 1.0
+    """How much that photo counts; with 0 not at all."""
     strength: float = 0.8
     """In (0, 1]: share of the noise that is put over the picture; with 1 nothing of it is left."""
     steps: int = 20
@@ -83,7 +94,11 @@ def load_pipeline(config: DiffusionConfig, device: torch.device) -> Any:
     Raises InputError for settings that do not go together and for weights that are damaged, pickled or of
     another kind, MachineError if they cannot be fetched or a package is missing."""
     check(config)
-    return _load(config.model, config.kind, config.controlnet, config.lora, device)
+    adapter = (config.ip_adapter, config.ip_adapter_file) if config.ip_adapter else None
+    pipeline = _load(config.model, config.kind, config.controlnet, config.lora, adapter, device)
+    if adapter:
+        pipeline.set_ip_adapter_scale(config.ip_adapter_scale)
+    return pipeline
 
 
 def check(config: DiffusionConfig) -> None:
@@ -106,19 +121,25 @@ def check(config: DiffusionConfig) -> None:
 
 
 @lru_cache(maxsize=1)
-def _load(model: str, kind: str, controlnet: str, lora: str, device: torch.device) -> Any:
-    """The pipeline of these names; once they are settled, no setting of a picture matters to it."""
+def _load(
+    model: str, kind: str, controlnet: str, lora: str, adapter: tuple[str, str] | None, device: torch.device
+) -> Any:
+    """The pipeline of these names, an adapter's with its file; once they are settled, no setting of a picture
+    matters to it."""
     # All of them before anything large is fetched.
     for name in ("diffusers", "transformers", *(["peft"] if lora else [])):
         package(name)
     folder = network_folder(model, PUBLISHED, FILES)
     guide = network_folder(controlnet, PUBLISHED, CONTROLNET_FILES) if controlnet else None
     changes = network_folder(lora, PUBLISHED) if lora else None
+    reference = network_folder(adapter[0], PUBLISHED, adapter_files(adapter[1])) if adapter else None
     try:
         with quiet_diffusers():
             pipeline = _read(folder, kind, guide)
             if changes is not None:
                 add_lora(pipeline, changes)
+            if adapter and reference:
+                add_adapter(pipeline, reference, adapter[1])
             pipeline.set_progress_bar_config(disable=True)
             pipeline.to(device, torch.float32 if device.type == "cpu" else torch.float16)
     except ImportError as error:
@@ -190,6 +211,35 @@ def add_lora(pipeline: Any, folder: Path) -> None:
         pipeline.load_lora_weights(folder, local_files_only=True, use_safetensors=True)
     if not pipeline.get_active_adapters():
         raise InputError(f"{folder} holds no LoRA for this model; take one that was made for it.")
+
+
+def adapter_files(file: str) -> tuple[str, ...]:
+    """What is read of an IP-Adapter's repository for one of its files."""
+    encoder = PurePosixPath(file).parent / IMAGE_ENCODER
+    return (file, f"{encoder}/config.json", f"{encoder}/model.safetensors")
+
+
+def add_adapter(pipeline: Any, folder: Path, file: str) -> None:
+    """Puts an IP-Adapter over the pipeline, which then asks for a picture to keep to."""
+    path = folder / file
+    if path.suffix != ".safetensors":
+        raise InputError(f"{path} is no file of safetensors; name one by --repairing.diffusion.ip-adapter-file.")
+    if not isinstance(pipeline, package("diffusers").loaders.IPAdapterMixin):
+        raise InputError(f"{type(pipeline).__name__} takes no IP-Adapter; leave {folder} out.")
+    # By themselves, diffusers and transformers would also take an encoder that is pickled or not whole.
+    encoder = read_whole(package("transformers").CLIPVisionModelWithProjection, path.parent / IMAGE_ENCODER)
+    pipeline.register_modules(image_encoder=encoder)
+    with whole_checkpoint(path, "an IP-Adapter for this model"):
+        pipeline.load_ip_adapter(
+            folder,
+            subfolder=str(PurePosixPath(file).parent),
+            weight_name=path.name,
+            image_encoder_folder=None,
+            local_files_only=True,
+        )
+        # One made for another encoder would only be found out by the first picture.
+        blank = pipeline.prepare_ip_adapter_image_embeds(Image.new("RGB", (8, 8)), None, pipeline.device, 1, False)
+        pipeline.unet.encoder_hid_proj(blank)
 
 
 def package(name: str) -> Any:
