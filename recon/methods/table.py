@@ -35,8 +35,10 @@ from recon.methods.relative_depth import RelativeDepth, RelativeDepthConfig
 from recon.methods.repair.config import RepairConfig
 from recon.methods.repair.diffusion import DiffusionRepair, nearest_photo
 from recon.methods.repair.diffusion_pipelines import load_pipeline
+from recon.methods.repair.diffusion_score import load_score
 from recon.methods.repair.loop import RepairedFit
 from recon.methods.repair.rounds import Repair, blend_repair, place_by_support
+from recon.methods.score_distillation import ScoreDistillation, ScoreDistillationConfig
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
 from recon.scene import Views
@@ -64,6 +66,7 @@ class MethodConfig:
     co_regularisation: CoRegularisationConfig = field(default_factory=CoRegularisationConfig)
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
+    score_distillation: ScoreDistillationConfig = field(default_factory=ScoreDistillationConfig)
     repair: Literal["none", "blend", "diffusion"] = "none"
     """What mends pictures between the photos: nothing, the photos that see the same surfaces, or these and,
     where none does, a diffusion model of yours (--repairing.diffusion.model)."""
@@ -184,7 +187,7 @@ def make_regularisers(config: MethodConfig, views: Views, stereo: StereoPrior) -
     baseline = float(baselines(views.cameras).max())
     partners = nearest_partners(views.cameras)
     ranking, correlation, coherence = config.depth_ranking, config.depth_correlation, config.coherence
-    features = config.feature_consistency
+    features, distillation = config.feature_consistency, config.score_distillation
     parts: dict[str, tuple[float, Callable[[], Regulariser]]] = {
         "dropout": (config.dropout.max_rate, lambda: Dropout(config.dropout)),
         "random_backdrop": (
@@ -205,6 +208,12 @@ def make_regularisers(config: MethodConfig, views: Views, stereo: StereoPrior) -
             lambda: Coherence(coherence, partners),
         ),
         "feature_consistency": (features.weight, lambda: FeatureConsistency.of_views(features, views)),
+        "score_distillation": (
+            distillation.weight,
+            lambda: ScoreDistillation(
+                distillation, partners, load_score(config.repairing.diffusion, views.images[0].device)
+            ),
+        ),
         "shifted_camera": (
             config.shifted_camera.weight,
             lambda: ShiftedCamera(config.shifted_camera, baseline),

@@ -72,8 +72,7 @@ def made_up(
 
     `reference` is for a pipeline with an IP-Adapter, which wants one."""
     height, width = unseen.shape
-    scale = min(1.0, config.max_size / max(height, width))
-    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    size = reduced_size(height, width, config.max_size)
     multiple = UNET_MULTIPLE * pipeline.vae_scale_factor
     image = padded(averaged(rgb.permute(2, 0, 1), size), multiple)
     # A pixel with anything unseen in it is unseen.
@@ -119,6 +118,12 @@ def nearest_photo(photos: Views, cameras: Cameras, index: int) -> Image.Image:
     distance = (photos.cameras.centres - cameras.centres[index]).norm(dim=-1)
     rgb = photos.images[int(distance.argmin())]
     return Image.fromarray((rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
+
+
+def reduced_size(height: int, width: int, max_size: int) -> tuple[int, int]:
+    """(width, height) of a picture whose longer side is made `max_size` if it is more."""
+    scale = min(1.0, max_size / max(height, width))
+    return max(1, round(scale * width)), max(1, round(scale * height))
 
 
 def padded(x: Float[Tensor, "c _h _w"], multiple: int) -> Float[Tensor, "c _i _j"]:

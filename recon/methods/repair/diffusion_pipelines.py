@@ -105,7 +105,7 @@ def check(config: DiffusionConfig) -> None:
     """Raises InputError for settings that say nothing or contradict each other."""
     if not config.model:
         raise InputError(
-            "--repair diffusion has no model of its own; name one by --repairing.diffusion.model, a folder "
+            "Diffusion has no model of its own; name one by --repairing.diffusion.model, a folder "
             "in diffusers' format or OWNER/NAME on the Hugging Face hub."
         )
     if (config.kind == "controlnet-tile") != bool(config.controlnet):
@@ -223,7 +223,9 @@ def add_adapter(pipeline: Any, folder: Path, file: str) -> None:
     """Puts an IP-Adapter over the pipeline, which then asks for a picture to keep to."""
     path = folder / file
     if path.suffix != ".safetensors":
-        raise InputError(f"{path} is no file of safetensors; name one by --repairing.diffusion.ip-adapter-file.")
+        raise InputError(
+            f"{path} is no file of safetensors; name one by --repairing.diffusion.ip-adapter-file."
+        )
     if not isinstance(pipeline, package("diffusers").loaders.IPAdapterMixin):
         raise InputError(f"{type(pipeline).__name__} takes no IP-Adapter; leave {folder} out.")
     # By themselves, diffusers and transformers would also take an encoder that is pickled or not whole.
@@ -238,7 +240,9 @@ def add_adapter(pipeline: Any, folder: Path, file: str) -> None:
             local_files_only=True,
         )
         # One made for another encoder would only be found out by the first picture.
-        blank = pipeline.prepare_ip_adapter_image_embeds(Image.new("RGB", (8, 8)), None, pipeline.device, 1, False)
+        blank = pipeline.prepare_ip_adapter_image_embeds(
+            Image.new("RGB", (8, 8)), None, pipeline.device, 1, False
+        )
         pipeline.unet.encoder_hid_proj(blank)
 
 
@@ -247,7 +251,7 @@ def package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise MachineError(f"--repair diffusion needs {name}; run `pip install 'recon[priors]'`.") from error
+        raise MachineError(f"A diffusion model needs {name}; run `pip install 'recon[priors]'`.") from error
 
 
 @contextlib.contextmanager
