@@ -123,10 +123,11 @@ def load_score(config: DiffusionConfig, device: torch.device) -> DiffusionScore:
         )
     pipeline = load_pipeline(config, device)
     diffusers = package("diffusers")
-    unet, vae = getattr(pipeline, "unet", None), getattr(pipeline, "vae", None)
+    unet: Any = getattr(pipeline, "unet", None)
+    vae: Any = getattr(pipeline, "vae", None)
+    asked = isinstance(unet, diffusers.UNet2DConditionModel) and isinstance(vae, diffusers.AutoencoderKL)
     if (
-        not isinstance(unet, diffusers.UNet2DConditionModel)
-        or not isinstance(vae, diffusers.AutoencoderKL)
+        not asked
         or unet.config.addition_embed_type
         or pipeline.scheduler.config.prediction_type not in PREDICTIONS
     ):
