@@ -13,7 +13,7 @@ import pytest
 import torch
 from commands import QUICK, call_recon, save_posed_scene
 from synthetic import Truth
-from tiny_diffusion import save_tiny, save_tiny_controlnet, save_tiny_lora
+from tiny_diffusion import save_tiny_lora, save_tiny_models
 from torch import Tensor
 
 from recon.errors import InputError, MachineError
@@ -41,11 +41,7 @@ CAMERAS = Cameras(torch.eye(4)[None], torch.eye(3)[None], (SIZE[::-1],))
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, one for inpainting, and a ControlNet."""
-    folder = tmp_path_factory.mktemp("models")
-    save_tiny(folder / "base")
-    save_tiny(folder / "painter", channels=9)
-    save_tiny_controlnet(folder / "tile")
-    return folder
+    return save_tiny_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(autouse=True)

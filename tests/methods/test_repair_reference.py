@@ -10,7 +10,7 @@ import torch
 from commands import QUICK, call_recon, save_posed_scene
 from PIL import Image
 from synthetic import Truth
-from tiny_diffusion import save_tiny, save_tiny_adapter, save_tiny_controlnet
+from tiny_diffusion import save_tiny_adapter, save_tiny_models
 from torch import Tensor
 
 from recon.errors import InputError
@@ -31,10 +31,7 @@ KINDS = [("img2img", "base"), ("inpaint", "base"), ("inpaint", "painter"), ("con
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, one for inpainting, a ControlNet and an IP-Adapter for all of them."""
-    folder = tmp_path_factory.mktemp("models")
-    save_tiny(folder / "base")
-    save_tiny(folder / "painter", channels=9)
-    save_tiny_controlnet(folder / "tile")
+    folder = save_tiny_models(tmp_path_factory.mktemp("models"))
     unet = load_pipeline(config_of(folder, ip_adapter=""), CPU).unet
     save_tiny_adapter(folder / "adapter", unet)
     return folder

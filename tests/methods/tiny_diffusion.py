@@ -108,6 +108,14 @@ def save_tiny_lora(folder: Path, pipeline: Any) -> Path:
     return folder
 
 
+def save_tiny_models(folder: Path) -> Path:
+    """In the folder, which is returned: `base`, `painter` (made for inpainting), and the ControlNet `tile`."""
+    save_tiny(folder / "base")
+    save_tiny(folder / "painter", channels=9)
+    save_tiny_controlnet(folder / "tile")
+    return folder
+
+
 def save_tiny_adapter(folder: Path, unet: Any, embedding: int = 12) -> Path:
     """An IP-Adapter for a UNet in the layout of h94/IP-Adapter, with its network of images, whose embeddings
     are so long; returns its file."""
