@@ -118,3 +118,10 @@ def test_reduced_photos_go_before_those_to_reduce(tmp_path):
     assert replace(DTU, folders=("Rectified",)).folder(tmp_path, "scan8") == Path(
         tmp_path / "Rectified/scan8"
     )
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_lpips_is_fed_as_those_fed_it_whose_numbers_stand_beside_ours(name: str):
+    # SpaRe follows LPIPS' own instructions; the 3DGS code, FreeNeRF and all after them do not.
+    expected = "[-1, 1]" if name.startswith("spare") else "[0, 1]"
+    assert PROTOCOLS[name].metrics.lpips_range == expected

@@ -109,7 +109,7 @@ def save_tiny_lora(folder: Path, pipeline: Any) -> Path:
 
 
 def save_tiny_models(folder: Path) -> Path:
-    """In the folder, which is returned: `base`, `painter` (made for inpainting), and the ControlNet `tile`."""
+    """In the folder, which is returned: `base`, `painter` (for inpainting), and the ControlNet `tile`."""
     save_tiny(folder / "base")
     save_tiny(folder / "painter", channels=9)
     save_tiny_controlnet(folder / "tile")
