@@ -196,6 +196,17 @@ def test_rounds_move_outwards(train: Truth):
     assert (last.centres - centre).norm(dim=-1).mean() > (first.centres - centre).norm(dim=-1).mean()
 
 
+def test_a_repair_that_was_taken_back_can_be_saved(train: Truth, tmp_path: Path):
+    config = config_of(replace(ROUNDS, max_loss=-100.0))
+    state, recipe = start(train, config)
+    for _ in recipe.loop(train.views, train.stereo, state, recipe, rasterize_cpu, config.fit):
+        pass
+    save_checkpoint(tmp_path / "state.safetensors", state, recipe)
+    assert state.partner is not None and torch.equal(state.gaussians.sh0, state.partner.gaussians.sh0)
+    optimised = [p for o in state.optimisers.values() for group in o.param_groups for p in group["params"]]
+    assert {id(p) for p in optimised} == {id(p) for p in state.gaussians.parameters()}
+
+
 def test_two_kinds_of_second_field_are_refused(train: Truth):
     both = replace(config_of(), co_regularisation=CoRegularisationConfig(weight=1.0))
     with pytest.raises(InputError, match="leave one of them out"):

@@ -5,6 +5,7 @@ numbers: it is the fit that there would have been. If a photo looks worse in the
 one by more than `RepairConfig.max_loss`, that one is the result.
 """
 
+import copy
 import logging
 import math
 from collections.abc import Iterator
@@ -151,11 +152,14 @@ def copied(state: FitState, recipe: Recipe, config: FitConfig) -> FitState:
 
 
 def take_partner(state: FitState) -> None:
-    """Gives the first field the values of the second; whoever watches it sees them."""
+    """Gives the first field the values of the second; whoever watches it sees them.
+
+    A copy: two fields that share their tensors cannot be saved."""
     assert state.partner is not None, "there is a second field"
-    for name, parameter in state.partner.gaussians.named_parameters():
+    partner = copy.deepcopy(state.partner)
+    for name, parameter in partner.gaussians.named_parameters():
         setattr(state.gaussians, name, parameter)
-    state.optimisers = state.partner.optimisers
+    state.optimisers = partner.optimisers
 
 
 @torch.no_grad()
