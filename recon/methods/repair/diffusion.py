@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
@@ -19,8 +18,8 @@ from torch import Tensor
 from recon.methods.repair.blend import BlendConfig, Repaired, blend, sees
 from recon.methods.repair.diffusion_pipelines import DiffusionConfig, quiet_diffusers
 from recon.methods.repair.diffusion_tiles import Room, painted_within
+from recon.methods.repair.resizing import at_most
 from recon.methods.repair.warps import Warps
-from recon.resize import averaged
 from recon.scene import Cameras, Views
 
 UNET_MULTIPLE = 8
@@ -71,16 +70,11 @@ def made_up(
     """The model's picture, in [0, 1], at the size of `rgb`: the same for the same seed and the same room.
 
     `reference` is for a pipeline with an IP-Adapter, which wants one."""
-    height, width = unseen.shape
-    size = reduced_size(height, width, config.max_size)
     multiple = UNET_MULTIPLE * pipeline.vae_scale_factor
-    image = padded(averaged(rgb.permute(2, 0, 1), size), multiple)
-    # A pixel with anything unseen in it is unseen.
-    mask = padded((averaged(unseen[None].to(rgb), size) > 0).to(rgb), multiple)
     paint = partial(painted, pipeline, config, reference)
+    make = partial(painted_within, room, pipeline, paint, seed=seed, multiple=multiple)
     with quiet_diffusers():
-        made = painted_within(room, pipeline, paint, image, mask, seed, multiple)
-    return enlarged(made[None, :, : size[1], : size[0]], (height, width))
+        return at_most(config.max_size, multiple, rgb, unseen, make)
 
 
 def painted(
@@ -118,21 +112,3 @@ def nearest_photo(photos: Views, cameras: Cameras, index: int) -> Image.Image:
     distance = (photos.cameras.centres - cameras.centres[index]).norm(dim=-1)
     rgb = photos.images[int(distance.argmin())]
     return Image.fromarray((rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
-
-
-def reduced_size(height: int, width: int, max_size: int) -> tuple[int, int]:
-    """(width, height) of a picture whose longer side is made `max_size` if it is more."""
-    scale = min(1.0, max_size / max(height, width))
-    return max(1, round(scale * width)), max(1, round(scale * height))
-
-
-def padded(x: Float[Tensor, "c _h _w"], multiple: int) -> Float[Tensor, "c _i _j"]:
-    """The picture with its last row and column repeated, up to sides that are whole multiples."""
-    return F.pad(x, (0, -x.shape[2] % multiple, 0, -x.shape[1] % multiple), mode="replicate")
-
-
-def enlarged(x: Float[Tensor, "1 3 _h _w"], size: tuple[int, int]) -> Float[Tensor, "h w 3"]:
-    """The picture at (height, width), in between by lines."""
-    if x.shape[2:] != size:
-        x = F.interpolate(x, size, mode="bilinear", align_corners=False)
-    return x[0].permute(1, 2, 0).clamp(0, 1)

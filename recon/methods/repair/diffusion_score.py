@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recon.errors import InputError
-from recon.methods.repair.diffusion import UNET_MULTIPLE, padded, reduced_size
+from recon.methods.repair.diffusion import UNET_MULTIPLE
 from recon.methods.repair.diffusion_pipelines import DiffusionConfig, load_pipeline, package, quiet_diffusers
+from recon.methods.repair.resizing import padded, reduced_size
 from recon.methods.score_distillation import distillation_gradient
 from recon.resize import averaged
 
