@@ -37,7 +37,8 @@ from recon.methods.repair.diffusion import DiffusionRepair, nearest_photo
 from recon.methods.repair.diffusion_pipelines import load_pipeline
 from recon.methods.repair.diffusion_score import load_score
 from recon.methods.repair.loop import RepairedFit
-from recon.methods.repair.rounds import Repair, blend_repair, place_by_support
+from recon.methods.repair.painted import load_repair
+from recon.methods.repair.rounds import Repair, blend_repair, place_around, place_by_support
 from recon.methods.score_distillation import ScoreDistillation, ScoreDistillationConfig
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
@@ -67,9 +68,10 @@ class MethodConfig:
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
     score_distillation: ScoreDistillationConfig = field(default_factory=ScoreDistillationConfig)
-    repair: Literal["none", "blend", "diffusion"] = "none"
+    repair: Literal["none", "blend", "network", "diffusion"] = "none"
     """What mends pictures between the photos: nothing, the photos that see the same surfaces, or these and,
-    where none does, a diffusion model of yours (--repairing.diffusion.model)."""
+    where none does, a small network (--repairing.painter) or a diffusion model of yours
+    (--repairing.diffusion.model)."""
     repairing: RepairConfig = field(default_factory=RepairConfig)
     densify: Literal["prune", "grow", "budget"] = "prune"
     """Whether Gaussians are only removed when faded, also grown as 3DGS does, or grown within a budget."""
@@ -163,14 +165,18 @@ def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Reci
 
 
 def make_repaired_fit(config: MethodConfig, views: Views) -> RepairedFit:
-    """The loop with what repairs its pictures; raises what loading a diffusion model does."""
+    """The loop with what repairs its pictures; raises what loading a network does."""
     parts = config.repairing
+    place = place_by_support(parts)
     repair: Repair = blend_repair(parts.blend)
+    if config.repair == "network":
+        place = place_around(place, parts.painter.wider)
+        repair = load_repair(parts.painter, parts.blend, views, config.fit.seed)
     if config.repair == "diffusion":
         pipeline = load_pipeline(parts.diffusion, views.images[0].device)
         reference = partial(nearest_photo, views) if parts.diffusion.ip_adapter else None
         repair = DiffusionRepair(pipeline, parts.diffusion, parts.blend, reference)
-    return RepairedFit(parts, place_by_support(parts), repair)
+    return RepairedFit(parts, place, repair, outside_alone=config.repair == "network")
 
 
 def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:

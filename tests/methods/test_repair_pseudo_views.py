@@ -12,6 +12,7 @@ from recon.methods.repair.pseudo_views import (
     moved_beside,
     nearness,
     photo_spacing,
+    widened,
 )
 from recon.scene import Cameras
 
@@ -92,3 +93,15 @@ def test_no_camera_is_chosen_twice_even_where_all_are_supported():
     candidates = cameras_at(0.1, 0.2, 0.3)
     chosen = choose_cameras(candidates, cameras_at(0.0, 1.0), torch.zeros(3), PseudoViewsConfig(count=8))
     assert sorted(chosen.centres[:, 0].tolist()) == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_wider_pictures_show_the_photo_in_their_middle(truth: Truth):
+    photos = truth.views.cameras
+    wide = widened(photos, 0.25)
+    for index, (width, height) in enumerate(photos.sizes):
+        aside, above = round(0.25 * width), round(0.25 * height)
+        assert wide.sizes[index] == (width + 2 * aside, height + 2 * above)
+        point = torch.tensor([0.3, -0.2, 2.0])
+        before, after = ((K @ point)[:2] / 2.0 for K in (photos.Ks[index], wide.Ks[index]))
+        torch.testing.assert_close(after - before, torch.tensor([aside, above]).float())
+    assert torch.equal(wide.camera_from_world, photos.camera_from_world)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from recon.methods.repair.blend import BlendConfig
 from recon.methods.repair.diffusion_pipelines import DiffusionConfig
+from recon.methods.repair.painter_config import PainterRepairConfig
 from recon.methods.repair.pseudo_views import PseudoViewsConfig
 
 
@@ -29,6 +30,7 @@ class RepairConfig:
     pseudo_views: PseudoViewsConfig = field(default_factory=PseudoViewsConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    painter: PainterRepairConfig = field(default_factory=PainterRepairConfig)
 
     def round_at(self, step: int, max_steps: int) -> int | None:
         """The round, from 0, that begins with this step."""

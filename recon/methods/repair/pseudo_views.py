@@ -92,3 +92,14 @@ def choose_cameras(
         chosen.append(int(score.argmax()))
         score = score * (distance[chosen[-1]] / apart).clamp_max(1)
     return candidates.select(chosen)
+
+
+def widened(cameras: Cameras, share: float) -> Cameras:
+    """The cameras with pictures that reach further on each side, by this share of their size."""
+    Ks, sizes = cameras.Ks.clone(), []
+    for index, (width, height) in enumerate(cameras.sizes):
+        aside, above = round(share * width), round(share * height)
+        Ks[index, 0, 2] += aside
+        Ks[index, 1, 2] += above
+        sizes.append((width + 2 * aside, height + 2 * above))
+    return Cameras(cameras.camera_from_world, Ks, tuple(sizes))

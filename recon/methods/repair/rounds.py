@@ -11,7 +11,7 @@ from recon.methods.priors.stereo import reduce_views
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.repair.blend import BlendConfig, Repaired, blend, explaining_photos
 from recon.methods.repair.config import RepairConfig
-from recon.methods.repair.pseudo_views import candidate_cameras, choose_cameras, nearness
+from recon.methods.repair.pseudo_views import candidate_cameras, choose_cameras, nearness, widened
 from recon.methods.repair.warps import Warps, surface, warp_photos
 from recon.rendering import Rendering
 from recon.scene import Cameras, Views
@@ -66,6 +66,23 @@ def place_by_support(config: RepairConfig) -> Place:
         return choose_cameras(candidates, photos, lack.to(candidates.Ks), places)
 
     return place
+
+
+def place_around(place: Place, wider: float) -> Place:
+    """The photos' own cameras and those of `place`, all with pictures that reach past the photos' edges."""
+
+    def around(
+        views: Views, stereo: StereoPrior, draw: Draw, number: int, generator: torch.Generator
+    ) -> Cameras:
+        own, others = views.cameras, place(views, stereo, draw, number, generator)
+        both = Cameras(
+            torch.cat([own.camera_from_world, others.camera_from_world]),
+            torch.cat([own.Ks, others.Ks]),
+            (*own.sizes, *others.sizes),
+        )
+        return widened(both, wider)
+
+    return around
 
 
 def repaired_pictures(
