@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from recon.methods.priors.learned.network import NetworkConfig
 
@@ -54,7 +55,18 @@ class Options:
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
 
-def learning_rate(step: int, options: Options) -> float:
+class Schedule(Protocol):
+    """What the learning rate follows from; fields of `Options` say what they are."""
+
+    @property
+    def rate(self) -> float: ...
+    @property
+    def warm_up(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+
+
+def learning_rate(step: int, options: Schedule) -> float:
     """Linear warm-up, then half a cosine to a hundredth of the highest."""
     if step < options.warm_up:
         return options.rate * (step + 1) / options.warm_up

@@ -1,8 +1,11 @@
-"""Everything a step of training changes, in one file; and the running mean of the weights that is shipped."""
+"""Everything a step of training changes, in one file; and the running mean of the weights that is shipped.
+For the stereo network and the painter alike."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,18 +16,22 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from recon.errors import InputError
 from recon.files import atomic_file
 from recon.methods.priors.learned.network import NetworkConfig, StereoNetwork
+from recon.methods.repair.painter import Painter
 
 KEY = "recon_stereo_training"
 EMA = 0.999
 """Decay a step of the running mean of the weights."""
 
 
+Network = TypeVar("Network", StereoNetwork, Painter)
+
+
 @dataclass
-class TrainingState:
+class TrainingState(Generic[Network]):
     """Random numbers have no state: each step draws its own from the seed and its number."""
 
-    network: StereoNetwork
-    mean: StereoNetwork
+    network: Network
+    mean: Network
     """Exponential mean of the weights."""
     optimiser: torch.optim.AdamW
     step: int = 0
@@ -33,12 +40,21 @@ class TrainingState:
     """Spent on them, over all runs."""
 
 
-def new_state(config: NetworkConfig, seed: int, device: torch.device, rate: float) -> TrainingState:
+def new_state(
+    config: NetworkConfig, seed: int, device: torch.device, rate: float
+) -> TrainingState[StereoNetwork]:
+    """The state of a stereo network that has learnt nothing."""
+    return first_state(lambda: StereoNetwork(config), seed, device, rate)
+
+
+def first_state(
+    make: Callable[[], Network], seed: int, device: torch.device, rate: float
+) -> TrainingState[Network]:
     """Weights drawn from the seed, on the CPU, so that every device starts alike."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = StereoNetwork(config)
-    mean = StereoNetwork(config).requires_grad_(False)
+        network = make()
+    mean = make().requires_grad_(False)
     mean.load_state_dict(network.state_dict())
     for module in (*network.to(device).modules(), *mean.to(device).modules()):
         if isinstance(module, torch.nn.Conv2d):

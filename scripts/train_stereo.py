@@ -14,7 +14,6 @@ run in one piece on as many devices. The schedule spans --steps: once the pace i
 fits the time. Under torchrun every device draws --batch samples a step, from worlds of its own.
 """
 
-import json
 import random
 import sys
 import time
@@ -29,6 +28,7 @@ from stereo_options import Options, batch_size, is_large, learning_rate
 from stereo_samples import Sample, draw_sample
 from stereo_state import TrainingState, load_state, new_state, save_state, update_mean
 from torch import Generator, Tensor
+from training_log import Log
 from worlds.pictures import Tracer
 from worlds.ring import Ring
 from worlds.textures import make_bank
@@ -118,22 +118,6 @@ def train_step(
         update_mean(state)
     state.step += 1
     return parts, moved, stop
-
-
-class Log:
-    """Lines of JSON, in a file and on the terminal; the first process alone writes."""
-
-    def __init__(self, path: Path, silent: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.silent = path, silent
-
-    def write(self, **values: object) -> None:
-        if self.silent:
-            return
-        line = json.dumps(values)
-        print(line, flush=True)
-        with self.path.open("a") as file:
-            file.write(line + "\n")
 
 
 def export(state: TrainingState, options: Options) -> Path:
