@@ -42,7 +42,7 @@ def test_the_command_line_understands_what_the_pages_say():
         parse(shlex.split(line)[1:])
 
 
-OPTIONS_OF_OTHERS = ("benchmarks.md", "nerfstudio.md", "stereo-network.md")
+OPTIONS_OF_OTHERS = ("benchmarks.md", "nerfstudio.md", "repair-network.md", "stereo-network.md")
 """Pages that name options of scripts and of nerfstudio beside recon's."""
 CALLS = (["train", "PHOTOS"], ["export", "RUN"], ["view", "RUN"], ["bench", "llff", "--data", "DIR"])
 

@@ -293,6 +293,11 @@ def test_a_fit_takes_it_up_and_takes_it_back_where_a_photo_lost(
     sizes = []
     steps = []
     for step in recipe.loop(train.views, train.stereo, state, recipe, rasterize_cpu, config.fit):
+        if "repair" in step.losses and not any(steps):
+            assert state.partner is not None
+            one, other = state.gaussians, state.partner.gaussians
+            assert torch.equal(one.means, other.means) and torch.equal(one.log_scales, other.log_scales)
+            assert not torch.equal(one.sh0, other.sh0), "colours alone"
         steps.append("repair" in step.losses)
         sizes += [tuple(value.shape) for name, value in state.kept.items() if name.endswith("weight")]
     assert any(steps) and state.partner is not None

@@ -64,8 +64,8 @@ def painted_within(
         except torch.OutOfMemoryError as error:
             if room.divides and side <= least:
                 raise MachineError(
-                    f"The diffusion model has no room on the device even for tiles of {side} pixels a side; "
-                    "free some of its memory, take a smaller model, or leave out --repair diffusion."
+                    f"The painting model has no room on the device even for tiles of {side} pixels a side; "
+                    "free some of its memory, take a smaller model, or leave out --repair."
                 ) from error
         # Only out here is the memory free again: the error held on to all that was under way.
         if room.divides:
