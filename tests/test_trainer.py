@@ -322,7 +322,8 @@ def test_masked_pixels_teach_nothing(train: Truth):
 def test_a_switched_off_part_is_not_in_the_recipe(train: Truth):
     assert make_recipe(METHODS["3dgs"][1], train.views, train.stereo).regularisers == {}
     everything = make_recipe(METHODS["recon"][1], train.views, train.stereo).regularisers
-    assert set(everything) == {"dropout", "random_backdrop", "shifted_camera", "opacity_decay"}
+    parts = {"dropout", "random_backdrop", "shifted_camera", "opacity_decay", "parameter_mean"}
+    assert set(everything) == parts
 
 
 def test_lengths_of_the_recipe_are_those_of_the_scene(train: Truth):

@@ -30,7 +30,7 @@ PARTS = {
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay", "parameter_mean"},
 }
 """The regularisers of each method."""
 
@@ -80,13 +80,20 @@ def test_all_parts_run_together(small_truth: Truth, device: str):
     maps = {name: getattr(stereo, name) for name in ("depths", "confidences", "consistent")}
     stereo = replace(stereo, **{name: tuple(m.to(device) for m in each) for name, each in maps.items()})
     recipe = make_recipe(ALL_ON, views, stereo)
-    assert len(recipe.regularisers) == 12 and recipe.partner is not None
+    assert len(recipe.regularisers) == 13 and recipe.partner is not None
     gaussians = initialise(views, stereo, ALL_ON.initialise)
     state = FitState(gaussians, make_optimisers(gaussians, ALL_ON.fit.rates))
     engine = pick_engine("auto", torch.device(device))
     steps = list(recipe.loop(views, stereo, state, recipe, engine, ALL_ON.fit))
     losses = {name for step in steps for name in step.losses}
-    silent = {"dropout", "random_backdrop", "opacity_decay", "opacity_noise", "confidence_rates"}
-    assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - silent
+    changes = {
+        "dropout",
+        "random_backdrop",
+        "opacity_decay",
+        "opacity_noise",
+        "confidence_rates",
+        "parameter_mean",
+    }
+    assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - changes
     assert all(term.isfinite() for step in steps for term in step.losses.values())
     assert all(parameter.isfinite().all() for parameter in state.gaussians.parameters())
