@@ -1,8 +1,8 @@
 """The methods by name: each is a set of values for the same parts.
 
-Those of the literature are told apart by their regularisers alone: all start from the points of this
-package's stereo, where the papers have COLMAP's, dense matches or a network's depth, and all
-take the same number of steps. What their papers report is in `published`.
+Those of the literature are told apart by their regularisers alone: all but `3dgs-sfm` start from the points
+of this package's stereo, where the papers have COLMAP's, dense matches or a network's depth, and take the
+same number of steps. What their papers report is in `published`.
 """
 
 from collections.abc import Callable
@@ -107,6 +107,15 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
+    "3dgs-sfm": (
+        "Plain 3DGS as its paper begins: from the sparse points of matched keypoints, which it grows from.",
+        replace(
+            PLAIN,
+            initialise=replace(PLAIN.initialise, points="matches"),
+            # What the sparse-view papers give it (FSGS's code): there is far to grow.
+            fit=replace(PLAIN.fit, max_steps=10_000),
+        ),
+    ),
     "dropgaussian": (
         "3dgs with dropout of Gaussians.",
         replace(PLAIN, dropout=DropoutConfig(max_rate=0.2)),

@@ -24,6 +24,7 @@ from recon.trainer import FitConfig, FitState, make_optimisers
 
 PARTS = {
     "3dgs": set(),
+    "3dgs-sfm": set(),
     "dropgaussian": {"dropout"},
     "binocular": {"opacity_decay", "shifted_camera"},
     "sparsenerf": {"depth_ranking"},
@@ -44,13 +45,19 @@ def test_a_method_switches_on_its_own_parts_alone(small_truth: Truth, name: str)
     assert names(METHODS[name][1], small_truth) == PARTS[name]
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"recon", "3dgs"}))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"recon", "3dgs", "3dgs-sfm"}))
 def test_a_method_of_the_literature_is_3dgs_without_its_parts(small_truth: Truth, name: str):
     config, plain = METHODS[name][1], METHODS["3dgs"][1]
     assert config != plain
     parts = PARTS[name] | ({"co_regularisation"} if name == "cor-gs" else set())
     without = replace(config, **{part: getattr(plain, part) for part in parts})
     assert replace(without, initialise=plain.initialise, densify="grow") == plain
+
+
+def test_3dgs_from_sparse_points_differs_in_where_it_begins_and_for_how_long():
+    config, plain = METHODS["3dgs-sfm"][1], METHODS["3dgs"][1]
+    assert config.initialise == replace(plain.initialise, points="matches")
+    assert config == replace(plain, initialise=config.initialise, fit=replace(plain.fit, max_steps=10_000))
 
 
 def test_every_method_of_the_literature_says_what_its_paper_reports():
