@@ -41,7 +41,8 @@ def small(name: str, steps: int = 12) -> MethodConfig:
     config = METHODS[name][1]
     return replace(
         config,
-        initialise=replace(config.initialise, max_gaussians=300, border_spacing=6),
+        # Photos of 30 pixels have no keypoints to begin with.
+        initialise=replace(config.initialise, points="stereo", max_gaussians=300, border_spacing=6),
         fit=replace(config.fit, max_steps=steps),
         prune=replace(config.prune, every=5, min_opacity=0.95 * config.initialise.opacity),
         grow=EAGER,
