@@ -82,7 +82,7 @@ def render(
         gaussians.quats,
         gaussians.scales,
         gaussians.opacities if opacities is None else opacities,
-        # Where colours are the same from all sides, what is not read is not copied, given gradients and stepped.
+        # Where colours are the same from all sides, harmonics are not read: they are not copied, nor stepped.
         gaussians.sh if degree > 0 else gaussians.sh0,
         cameras.camera_from_world[index],
         cameras.Ks[index],
