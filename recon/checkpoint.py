@@ -55,8 +55,8 @@ def field_tensors(state: FitState, recipe: Recipe) -> dict[str, torch.Tensor]:
     """Everything that a step changes of one field, by name."""
     tensors = {f"gaussians.{name}": tensor for name, tensor in state.gaussians.state_dict().items()}
     for name, optimiser in state.optimisers.items():
-        for moments in optimiser.state.values():
-            tensors |= {f"optimisers.{name}.{key}": moments[key] for key in MOMENTS}
+        for moments in optimiser.state.values():  # empty where a parameter has had no gradient yet
+            tensors |= {f"optimisers.{name}.{key}": moments[key] for key in MOMENTS if moments}
     tensors |= {f"kept.{name}": tensor for name, tensor in state.kept.items()}
     strategy = recipe.strategy.state
     return tensors | {f"strategy.{k}": v for k, v in strategy.items() if isinstance(v, torch.Tensor)}

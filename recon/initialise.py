@@ -1,7 +1,9 @@
-"""Gaussians from the stereo depth of the train views: one for every few pixels of surface, none twice."""
+"""The first Gaussians: on the stereo depth of the train views, one for every few pixels of surface and none
+twice, or on the points of matched keypoints, as 3DGS begins."""
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from recon.backdrop import find_backdrop, without_backdrop
 from recon.continuation import Continuation, continue_past_edge, learn_continuation
+from recon.errors import InputError
 from recon.gaussians import Gaussians, sh0_from_rgb
 from recon.geometry import inside, pixel_centres, project, rays_from_pixels, transform, unproject
 from recon.methods.priors.agreement import sees_same_surface
@@ -21,6 +24,9 @@ from recon.scene import Cameras, Views
 class InitialiseConfig:
     """The first Gaussians, before any optimisation."""
 
+    points: Literal["stereo", "matches"] = "stereo"
+    """Where they stand: on the surfaces that stereo found, or on the sparse points that matched keypoints of
+    the photos triangulate to, as 3DGS has it."""
     max_gaussians: int = 120_000
     """Gaussians on the surfaces that stereo found in up to three photos; more pixels are thinned evenly.
     With more photos it grows by the square root of their number: they share surfaces."""
@@ -51,7 +57,7 @@ def initialise(views: Views, stereo: StereoPrior, config: InitialiseConfig) -> G
     backdrop = find_backdrop(views)
     if backdrop is not None:
         views = without_backdrop(views, backdrop)
-    parts = [surface_points(views, stereo, config)]
+    parts = [surface_points(views, stereo, config) if config.points == "stereo" else matched_points(views)]
     if config.border > 0 and backdrop is None:
         continuation = learn_continuation(views.images, config.border * max(max(s) for s in views.sizes))
         parts += [border_points(views, stereo, i, continuation, config) for i in range(len(views))]
@@ -88,6 +94,29 @@ def surface_points(views: Views, stereo: StereoPrior, config: InitialiseConfig) 
         rgb.append(views.images[index][keep])
         scales.append((0.7 * spacing * depth / views.cameras.Ks[index, 0, 0])[keep])
     return Points(torch.cat(xyz), torch.cat(rgb), torch.cat(scales))
+
+
+def matched_points(views: Views) -> Points:
+    """Points that keypoints of two views or more triangulate to, each as large as it is far from the three
+    next to it (3DGS, Kerbl et al. 2023, section 4). Raises InputError: the photos hardly match."""
+    from recon.methods.priors.poses_triangulate import triangulate
+
+    found = triangulate(views)
+    if len(found) <= NEIGHBOURS:
+        raise InputError(
+            f"Matched keypoints give {len(found)} points, too few to begin with; use "
+            "--initialise.points stereo."
+        )
+    squared = [
+        torch.cdist(part, found.xyz).square().topk(NEIGHBOURS + 1, largest=False).values[:, 1:].mean(-1)
+        for part in found.xyz.split(1024)
+    ]
+    device = views.images[0].device
+    return Points(found.xyz.to(device), found.rgb.to(device), torch.cat(squared).sqrt().to(device))
+
+
+NEIGHBOURS = 3
+"""Points that decide the size of a Gaussian among sparse points."""
 
 
 def pixels_to_keep(

@@ -109,7 +109,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", nargs="*", default=[], help="first letters of the sets' names")
     parser.add_argument("--max-size", type=int, default=PosesConfig().max_size)
-    parser.add_argument("--dense-tracks", action="store_true", help="as --poses.dense-tracks")
+    parser.add_argument("--dense-tracks", default="auto", help="as --poses.dense-tracks")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")

@@ -10,7 +10,8 @@ Ways: `true` cameras, `disturbed` ones, then from those: `matches` as --refine-p
 `photos` as --refinement.rounds 2, `both` one after the other. A row: mean errors of the pairs in degrees and
 ATE in per cent of the camera extent, blind to the choice of the world; how many times smaller the mean of the
 three ratios to `disturbed` is; PSNR of held-out photos from their true cameras, taken along by the similarity
-that takes the true train cameras to the row's, and from cameras aligned to the scene in 300 steps.
+that takes the true train cameras to the row's, and from cameras aligned to the scene in --align steps. A seed
+decides both the disturbance and the fit. The means of the rows of --output: scripts/camera_bench.py.
 --matched keeps the disturbed cameras and what the matches made of them, and reads them from there, so that a
 machine without pycolmap can go on from those of another.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 import development_scenes
 import numpy as np
 import torch
-from camera_bench import options_parser, show_head, show_row
+from camera_bench import options_parser, seeds, show_head, show_row
 from pose_sets import fountain
 
 from recon.alignment import AlignmentConfig
@@ -45,7 +46,7 @@ from recon.scene import Cameras, Views
 from recon.trainer import near_plane
 
 PARTS = METHODS["recon"][1]
-COLUMNS = "scene views way rot dir ATE smaller psnr psnr_aligned seconds".split()
+COLUMNS = "scene views way seed rot dir ATE smaller psnr psnr_aligned seconds".split()
 FOUNTAIN = {3: (3, 5, 7), 6: (1, 2, 4, 6, 8, 9)}
 """Photos that are fitted; 0 to 10, those between are held out."""
 
@@ -163,8 +164,8 @@ def fitted(
     test: Views,
     engine: Engine,
     clock: Stopwatch,
-    parts: MethodConfig = PARTS,
-    align_steps: int = 300,
+    parts: MethodConfig,
+    align_steps: int,
 ) -> dict[str, float | None]:
     """PSNR of the held-out photos after a whole fit, and after their cameras are aligned to it."""
     result = fit_views(train, parts, engine, clock, lambda event: None)
@@ -186,7 +187,7 @@ def main() -> None:
     show_head(COLUMNS)
     for name in options.scenes:
         for views in options.views:
-            for seed in range(options.seeds):
+            for seed in seeds(options):
                 bench(name, views, seed, options, device, engine)
 
 
@@ -216,7 +217,8 @@ def bench(
         line |= {"smaller": round(1 / max(ratio, 1e-3), 1), "seconds": round(clock.seconds["cameras"], 1)}
         if not options.no_fit:
             moved = moved_along(test, train.cameras, cameras)
-            line |= fitted(train.with_cameras(cameras.to(device)), moved, engine, clock)
+            parts = replace(PARTS, fit=replace(PARTS.fit, seed=seed))
+            line |= fitted(train.with_cameras(cameras.to(device)), moved, engine, clock, parts, options.align)
         show_row(line, COLUMNS, options.output)
 
 

@@ -9,19 +9,18 @@ with those of another. Train photos are solved without EXIF; held-out photos are
 and both ways are measured on those that could be. `psnr` is from these cameras, `psnr_aligned` from cameras
 aligned to the scene by the held-out photos themselves (InstantSplat's protocol, --align steps), for given
 cameras too, whose lens distortion some data sets leave out. Where a distortion was solved with the cameras,
-they are measured on photos without it, those of given cameras as they are. A row a seed; then the means over
-the seeds, of which `difference` is solved less given.
+they are measured on photos without it, those of given cameras as they are. A row a seed; the means over the
+seeds of the rows of --output, of any number of processes: scripts/camera_bench.py.
 """
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import torch
 from bench_refinement import PARTS, fitted, scene_of
-from camera_bench import options_parser, show_head, show_row
+from camera_bench import options_parser, seeds, show_head, show_row
 
 from recon.methods.priors.cache import load_cameras, save_cameras
 from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
@@ -32,7 +31,7 @@ from recon.rendering import Engine, pick_device, pick_engine
 from recon.scene import Photos, Scene, Views
 
 COLUMNS = "scene views cameras seed placed ATE focal psnr psnr_aligned seconds".split()
-SCORES = ("psnr", "psnr_aligned")
+WAYS = ("given", "solved")
 Row = dict[str, object]
 
 
@@ -80,8 +79,9 @@ def rows(
     same = test.select([test.names.index(photo) for photo in located.names])
     placed = f"{len(solved)}/{len(train)} + {len(located)}/{len(test)}"
     ways = {"given": (train, same, {}), "solved": (solved, located, errors(solved, train))}
-    for seed in range(options.seeds):
-        for way, (fit, held_out, measured) in ways.items():
+    for seed in seeds(options):
+        for way in options.ways:
+            fit, held_out, measured = ways[way]
             row: Row = {"scene": name, "views": views, "cameras": way, "seed": seed}
             row |= {"placed": placed if way == "solved" else "", **measured}
             if not options.no_fit:
@@ -93,26 +93,12 @@ def rows(
             yield row
 
 
-def means(measured: list[Row]) -> Iterator[Row]:
-    """Of one scene: the means over the seeds of either cameras, and their difference."""
-    mean = {
-        way: {key: fmean(float(str(row[key])) for row in measured if row["cameras"] == way) for key in SCORES}
-        for way in ("given", "solved")
-    }
-    mean["difference"] = {key: mean["solved"][key] - mean["given"][key] for key in SCORES}
-    for way, scores in mean.items():
-        common: Row = {key: measured[0][key] for key in ("scene", "views")}
-        yield common | {"cameras": way, "seed": "mean", **scores}
-
-
 def main() -> None:
     # Of other data sets the readers undo a lens distortion that a solver of photos does not know of.
     parser = options_parser(__doc__, ["flower"], [3, 6, 9], choices=["flower", "fountain"])
     parser.add_argument("--solved", type=Path, required=True, help="folder that keeps the solved cameras")
-    parser.add_argument(
-        "--dense-tracks", action="store_true", help="as --poses.dense-tracks; another --solved"
-    )
-    parser.add_argument("--align", type=int, default=500, help="steps of a held-out photo's alignment")
+    parser.add_argument("--dense-tracks", default="auto", help="as --poses.dense-tracks; another --solved")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     parser.add_argument("--max-steps", type=int, help="of a fit, if not all")
     options = parser.parse_args()
     device = pick_device(options.device)
@@ -120,11 +106,7 @@ def main() -> None:
     show_head(COLUMNS)
     for name in options.scenes:
         for views in options.views:
-            measured = []
             for row in rows(name, views, options, device, engine):
-                measured.append(row)
-                show_row(row, COLUMNS, options.output)
-            for row in () if options.no_fit else means(measured):
                 show_row(row, COLUMNS, options.output)
 
 

@@ -8,6 +8,7 @@ from synthetic import Truth, cast, make_truth
 from torch import Tensor
 
 from recon.continuation import learn_continuation
+from recon.errors import InputError
 from recon.gaussians import rgb_from_sh0
 from recon.geometry import inside, project
 from recon.initialise import (
@@ -16,9 +17,12 @@ from recon.initialise import (
     border_points,
     dither,
     initialise,
+    matched_points,
     seen_by_any,
     surface_points,
 )
+from recon.methods.priors import poses_triangulate
+from recon.methods.priors.poses_points import SparsePoints
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.rendering import render
 from recon.rendering.reference import rasterize_reference
@@ -229,3 +233,27 @@ def test_seen_by_any_asks_all_cameras(truth: Truth):
     edge = cameras.world_from_camera[2] @ torch.tensor([0.49 * 30, 0.0, 30.0, 1.0])
     assert not seen_by_any(edge[None, :3], cameras.select([0, 1])).any()
     assert seen_by_any(edge[None, :3], cameras).all()
+
+
+def test_sparse_points_are_as_large_as_their_three_neighbours_are_far(
+    truth: Truth, monkeypatch: pytest.MonkeyPatch
+):
+    # A unit square and a point far from it: 1, 1, sqrt 2 are the neighbours' distances of each corner.
+    xyz = torch.tensor([[0.0, 0, 5], [1, 0, 5], [0, 1, 5], [1, 1, 5], [0, 0, 105]])
+    found = SparsePoints(xyz, torch.rand(5, 3), torch.ones(5, 3, dtype=torch.bool))
+    monkeypatch.setattr(poses_triangulate, "triangulate", lambda views: found)
+    points = matched_points(truth.views)
+    torch.testing.assert_close(points.scales[:4], torch.full((4,), (4 / 3) ** 0.5))
+    torch.testing.assert_close(points.scales[4], torch.tensor((100**2 + 2 / 3) ** 0.5))
+    gaussians = initialise(truth.views, truth.stereo, InitialiseConfig(points="matches", border=0.0))
+    assert torch.equal(gaussians.means, xyz) and torch.equal(points.rgb, found.rgb)
+    torch.testing.assert_close(gaussians.scales, points.scales[:, None].expand(-1, 3))
+
+
+def test_photos_that_hardly_match_are_refused_by_the_number_of_points(
+    truth: Truth, monkeypatch: pytest.MonkeyPatch
+):
+    found = SparsePoints(torch.rand(3, 3), torch.rand(3, 3), torch.ones(3, 3, dtype=torch.bool))
+    monkeypatch.setattr(poses_triangulate, "triangulate", lambda views: found)
+    with pytest.raises(InputError, match=r"Matched keypoints give 3 points.*--initialise.points stereo"):
+        matched_points(truth.views)

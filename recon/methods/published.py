@@ -20,6 +20,11 @@ PUBLISHED = {
     "3dgs": Published(
         "3DGS, Kerbl et al. 2023", "19.22 / .649 / .229", "COLMAP-MVS points; measured by CoR-GS"
     ),
+    "3dgs-sfm": Published(
+        "3DGS, Kerbl et al. 2023",
+        "15.52 / .405 / .408",
+        "sparse SfM points of the three photos; measured by Binocular3DGS",
+    ),
     "dropgaussian": Published(
         "DropGaussian, Park et al., CVPR 2025", "20.76 / .713 / .200", "COLMAP-MVS points; best of five runs"
     ),

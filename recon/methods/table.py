@@ -1,8 +1,8 @@
 """The methods by name: each is a set of values for the same parts.
 
-Those of the literature are told apart by their regularisers alone: all start from the points of this
-package's stereo, where the papers have COLMAP's, dense matches or a network's depth, and all
-take the same number of steps. What their papers report is in `published`.
+Those of the literature are told apart by their regularisers alone: all but `3dgs-sfm` start from the points
+of this package's stereo, where the papers have COLMAP's, dense matches or a network's depth, and take the
+same number of steps. What their papers report is in `published`.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from recon.methods.dropout import Dropout, DropoutConfig
 from recon.methods.feature_consistency import FeatureConsistency, FeatureConsistencyConfig
 from recon.methods.opacity_decay import OpacityDecay, OpacityDecayConfig
 from recon.methods.opacity_noise import OpacityNoise, OpacityNoiseConfig
+from recon.methods.parameter_mean import ParameterMean, ParameterMeanConfig
 from recon.methods.priors.agreement import baselines
 from recon.methods.priors.depth_range import DepthRangeConfig
 from recon.methods.priors.stereo_types import StereoConfig, StereoPrior
@@ -68,6 +69,7 @@ class MethodConfig:
     opacity_noise: OpacityNoiseConfig = field(default_factory=OpacityNoiseConfig)
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
     score_distillation: ScoreDistillationConfig = field(default_factory=ScoreDistillationConfig)
+    parameter_mean: ParameterMeanConfig = field(default_factory=ParameterMeanConfig)
     repair: Literal["none", "blend", "network", "diffusion"] = "none"
     """What mends pictures between the photos: nothing, the photos that see the same surfaces, or these and,
     where none does, a small network (--repairing.painter) or a diffusion model of yours
@@ -89,6 +91,7 @@ PLAIN = MethodConfig(
     dropout=DropoutConfig(max_rate=0.0),
     random_backdrop=RandomBackdropConfig(weight=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
+    parameter_mean=ParameterMeanConfig(mean_rate=0.0),
     densify="grow",
     # The 3DGS code's share of SSIM, and rates lower than those of "recon", near that code's: its growing is
     # tuned to them.
@@ -106,6 +109,15 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
+    "3dgs-sfm": (
+        "Plain 3DGS as its paper begins: from the sparse points of matched keypoints, which it grows from.",
+        replace(
+            PLAIN,
+            initialise=replace(PLAIN.initialise, points="matches"),
+            # What the sparse-view papers give it (FSGS's code): there is far to grow.
+            fit=replace(PLAIN.fit, max_steps=10_000),
+        ),
+    ),
     "dropgaussian": (
         "3dgs with dropout of Gaussians.",
         replace(PLAIN, dropout=DropoutConfig(max_rate=0.2)),
@@ -188,6 +200,17 @@ def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:
     return Prune(config.prune)
 
 
+def grows_late(config: MethodConfig) -> bool:
+    """Whether Gaussians still grow within the steps that would be averaged."""
+    first = config.parameter_mean.first_step(config.fit.max_steps)
+    ends = {
+        "prune": 0.0,
+        "grow": config.grow.refine_stop_iter,
+        "budget": config.budget.stop * config.fit.max_steps,
+    }
+    return ends[config.densify] > first
+
+
 def make_regularisers(config: MethodConfig, views: Views, stereo: StereoPrior) -> dict[str, Regulariser]:
     """The regularisers whose weights are above 0."""
     baseline = float(baselines(views.cameras).max())
@@ -225,5 +248,10 @@ def make_regularisers(config: MethodConfig, views: Views, stereo: StereoPrior) -
             lambda: ShiftedCamera(config.shifted_camera, baseline),
         ),
         "opacity_decay": (config.opacity_decay.rate, lambda: OpacityDecay(config.opacity_decay)),
+        # Last: the mean is of what a step leaves behind.
+        "parameter_mean": (
+            0.0 if grows_late(config) else config.parameter_mean.mean_rate,
+            lambda: ParameterMean(config.parameter_mean, config.fit.max_steps),
+        ),
     }
     return {name: make() for name, (weight, make) in parts.items() if weight > 0}

@@ -76,17 +76,19 @@ def render(
     Gaussians nearer than `near` (world units) are not drawn.
     """
     width, height = cameras.sizes[index]
+    degree = gaussians.sh_degree if sh_degree is None else sh_degree
     return engine(
         gaussians.means,
         gaussians.quats,
         gaussians.scales,
         gaussians.opacities if opacities is None else opacities,
-        gaussians.sh,
+        # Where colours are the same from all sides, harmonics are not read: they are not copied, nor stepped.
+        gaussians.sh if degree > 0 else gaussians.sh0,
         cameras.camera_from_world[index],
         cameras.Ks[index],
         width,
         height,
-        sh_degree=gaussians.sh_degree if sh_degree is None else sh_degree,
+        sh_degree=degree,
         near=near,
     )
 

@@ -24,13 +24,14 @@ from recon.trainer import FitConfig, FitState, make_optimisers
 
 PARTS = {
     "3dgs": set(),
+    "3dgs-sfm": set(),
     "dropgaussian": {"dropout"},
     "binocular": {"opacity_decay", "shifted_camera"},
     "sparsenerf": {"depth_ranking"},
     "fsgs": {"depth_correlation"},
     "coherent": {"coherence"},
     "cor-gs": set(),
-    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay"},
+    "recon": {"dropout", "random_backdrop", "shifted_camera", "opacity_decay", "parameter_mean"},
 }
 """The regularisers of each method."""
 
@@ -44,13 +45,19 @@ def test_a_method_switches_on_its_own_parts_alone(small_truth: Truth, name: str)
     assert names(METHODS[name][1], small_truth) == PARTS[name]
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"recon", "3dgs"}))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"recon", "3dgs", "3dgs-sfm"}))
 def test_a_method_of_the_literature_is_3dgs_without_its_parts(small_truth: Truth, name: str):
     config, plain = METHODS[name][1], METHODS["3dgs"][1]
     assert config != plain
     parts = PARTS[name] | ({"co_regularisation"} if name == "cor-gs" else set())
     without = replace(config, **{part: getattr(plain, part) for part in parts})
     assert replace(without, initialise=plain.initialise, densify="grow") == plain
+
+
+def test_3dgs_from_sparse_points_differs_in_where_it_begins_and_for_how_long():
+    config, plain = METHODS["3dgs-sfm"][1], METHODS["3dgs"][1]
+    assert config.initialise == replace(plain.initialise, points="matches")
+    assert config == replace(plain, initialise=config.initialise, fit=replace(plain.fit, max_steps=10_000))
 
 
 def test_every_method_of_the_literature_says_what_its_paper_reports():
@@ -80,13 +87,20 @@ def test_all_parts_run_together(small_truth: Truth, device: str):
     maps = {name: getattr(stereo, name) for name in ("depths", "confidences", "consistent")}
     stereo = replace(stereo, **{name: tuple(m.to(device) for m in each) for name, each in maps.items()})
     recipe = make_recipe(ALL_ON, views, stereo)
-    assert len(recipe.regularisers) == 12 and recipe.partner is not None
+    assert len(recipe.regularisers) == 13 and recipe.partner is not None
     gaussians = initialise(views, stereo, ALL_ON.initialise)
     state = FitState(gaussians, make_optimisers(gaussians, ALL_ON.fit.rates))
     engine = pick_engine("auto", torch.device(device))
     steps = list(recipe.loop(views, stereo, state, recipe, engine, ALL_ON.fit))
     losses = {name for step in steps for name in step.losses}
-    silent = {"dropout", "random_backdrop", "opacity_decay", "opacity_noise", "confidence_rates"}
-    assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - silent
+    changes = {
+        "dropout",
+        "random_backdrop",
+        "opacity_decay",
+        "opacity_noise",
+        "confidence_rates",
+        "parameter_mean",
+    }
+    assert losses == {"photometric", "co_regularisation"} | set(recipe.regularisers) - changes
     assert all(term.isfinite() for step in steps for term in step.losses.values())
     assert all(parameter.isfinite().all() for parameter in state.gaussians.parameters())

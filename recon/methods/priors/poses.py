@@ -20,6 +20,7 @@ from recon.methods.priors.poses_bundle import free_lenses
 from recon.methods.priors.poses_consistency import drop_contradicted
 from recon.methods.priors.poses_degenerate import Degenerate, diagnose, pair_matches
 from recon.methods.priors.poses_features import (
+    UPSAMPLED_BELOW,
     Features,
     Lens,
     Picture,
@@ -113,8 +114,15 @@ def solve_cameras(
         best = max(best, _attempt(pictures, lenses, True, config, device, watch), key=_Attempt.rank)
     if best.model is None:
         raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
-    free_lenses(best.model, pictures if config.dense_tracks else None)
+    free_lenses(best.model, pictures, follows_corners(config, pictures))
     return _solved(photos, pictures, best.model, best)
+
+
+def follows_corners(config: PosesConfig, pictures: Sequence[Picture]) -> bool:
+    """Whether corners are followed from photo to photo too."""
+    if config.dense_tracks == "auto":
+        return max(side for picture in pictures for side in picture.size) < UPSAMPLED_BELOW
+    return config.dense_tracks == "always"
 
 
 def guess_lenses(photos: Photos, pictures: Sequence[Picture]) -> list[Lens]:

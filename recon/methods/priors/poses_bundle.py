@@ -12,6 +12,7 @@ from torch import Tensor
 from recon.methods.priors.poses_adjust import Bundle, LensPrior, adjust, radial_deviations
 from recon.methods.priors.poses_dense import with_dense_tracks
 from recon.methods.priors.poses_features import Picture
+from recon.methods.priors.poses_patches import with_aligned_keypoints
 
 if TYPE_CHECKING:
     import pycolmap
@@ -26,24 +27,31 @@ CERTAIN = 3.0
 `LOSS_SCALE`, nearly twice what they are, for the errors of matches are not independent."""
 
 
-def free_lenses(model: "pycolmap.Reconstruction", pictures: Sequence[Picture] | None = None) -> None:
+def free_lenses(model: "pycolmap.Reconstruction", pictures: Sequence[Picture], dense: bool) -> None:
     """Adjusts all of `model`, whose cameras are SIMPLE_PINHOLE: principal points near the middle, and little
-    distortion. With all photos' pictures a second time with dense tracks, which bear on the cameras but are
-    not kept.
+    distortion. Then a second time with keypoints aligned by all photos' `pictures` and, if `dense`, with
+    dense tracks, both of which bear on the cameras but are not kept.
 
     Lenses become SIMPLE_RADIAL (f, cx, cy, k) where the distortion is `CERTAIN` deviations from none. Where
     it is less, all is adjusted anew without it: what was undone before, or is hardly known, stays a pinhole.
     """
     prior, bundle = lens_prior(model), read_bundle(model)
-    if pictures is not None:
-        placed = [pictures[image_id - 1] for image_id in _ids(model)[0]]
-        bundle = with_dense_tracks(adjust(bundle, prior), placed)
+    placed = [pictures[image_id - 1] for image_id in _ids(model)[0]]
+    first = _adjusted(bundle, prior)
+    bundle = with_aligned_keypoints(first, placed)
+    if dense:
+        bundle = with_dense_tracks(bundle, placed)
+    _write(model, _adjusted(bundle, prior))
+
+
+def _adjusted(bundle: Bundle, prior: LensPrior) -> Bundle:
+    """With distortion where that is certain, without where not."""
     adjusted = adjust(bundle, prior)
     sure = adjusted.radial.abs() > CERTAIN * radial_deviations(adjusted, prior)
-    if not sure.all():
-        prior = replace(prior, radial_sigmas=torch.where(sure, prior.radial_sigmas, 0.0))
-        adjusted = adjust(replace(bundle, radial=torch.where(sure, bundle.radial, 0.0)), prior)
-    _write(model, adjusted)
+    if sure.all():
+        return adjusted
+    prior = replace(prior, radial_sigmas=torch.where(sure, prior.radial_sigmas, 0.0))
+    return adjust(replace(bundle, radial=torch.where(sure, bundle.radial, 0.0)), prior)
 
 
 def read_bundle(model: "pycolmap.Reconstruction") -> Bundle:

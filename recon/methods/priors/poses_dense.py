@@ -1,8 +1,9 @@
-"""Tracks where features are rare: corners followed from photo to photo, once cameras are known roughly.
+"""Tracks all over the photos: corners followed from photo to photo, once cameras are known roughly.
 
-Each corner that lies apart from the keypoints takes its depth from the points around it; that says where
-other photos show it, and optical flow (Lucas and Kanade; pyramids after Bouguet) finds it there, free to
-leave the epipolar line. So the corners measure the cameras anew, where a plane sweep could only confirm them.
+The strongest corner of each cell takes its depth from the points around it; that says where other photos
+show it. Optical flow (Lucas and Kanade; pyramids after Bouguet) finds it there, free to leave the epipolar
+line, and its patch is laid over the one that was found. So the corners measure the cameras anew, where a
+plane sweep could only confirm them.
 """
 
 from collections.abc import Sequence
@@ -15,25 +16,24 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from recon.methods.priors.poses_adjust import Bundle
 from recon.methods.priors.poses_features import Picture
+from recon.methods.priors.poses_patches import Blurred, align, blurred
 
-PER_PHOTO = 1200
-"""Corners looked for in each photo, at most."""
-APART, NEAR = 0.015, 0.08
-"""Distance of a corner from the nearest keypoint, in longer sides: at least, and at most."""
-SPACING = 8
-"""Pixels between two corners."""
-QUALITY = 0.003
+CELLS = 42
+"""Along the longer side of a photo: the strongest corner of each is followed."""
+QUALITY = 0.001
 """Least strength of a corner, as a share of the photo's strongest."""
+BLOCK = 7
+"""Pixels of the window that a corner's strength is measured in."""
+NEAR = 0.08
+"""Largest distance of a corner from the nearest keypoint, in longer sides."""
 NEIGHBOURS = 3
 """Points whose median depth a corner takes."""
 MAX_JUMP = 0.03
 """Distance, in longer sides, between where a corner is expected and where it is found."""
 MAX_RETURN = 0.3
-"""Pixels by which a corner that is followed there and back may miss itself."""
-MIN_LIKENESS = 0.85
-"""Correlation of the surroundings of a corner in two photos."""
-RADIUS = 5
-"""Of these surroundings, in pixels."""
+"""Pixels by which a corner that flow follows there and back may miss itself."""
+MAX_OFF = 0.15
+"""The same of a patch that is laid there and back."""
 MAX_ERROR = 2.0
 """Pixels of reprojection error of a new point in any photo."""
 UNDISTORTIONS = 8
@@ -49,7 +49,10 @@ FLOW = {
 
 def with_dense_tracks(bundle: Bundle, pictures: Sequence[Picture]) -> Bundle:
     """The bundle with further points; `pictures` are its photos, in their order and in its pixels."""
-    tracks = [track for index in range(len(pictures)) for track in _tracks_from(bundle, pictures, index)]
+    photos = [blurred(picture.grey) for picture in pictures]
+    tracks = [
+        track for index in range(len(pictures)) for track in _tracks_from(bundle, pictures, photos, index)
+    ]
     kept = [(xyz, track) for track in tracks if (xyz := _triangulate(bundle, track)) is not None]
     if not kept:
         return bundle
@@ -67,13 +70,15 @@ def with_dense_tracks(bundle: Bundle, pictures: Sequence[Picture]) -> Bundle:
     )
 
 
-def _tracks_from(bundle: Bundle, pictures: Sequence[Picture], index: int) -> list[dict[int, np.ndarray]]:
+def _tracks_from(
+    bundle: Bundle, pictures: Sequence[Picture], photos: Sequence[Blurred], index: int
+) -> list[dict[int, np.ndarray]]:
     """Corners of photo `index`: for each, the pixel (2,) in each photo that shows it, two photos at least."""
     seen = bundle.view == index
     keypoints = bundle.uv[seen].numpy()
     if len(keypoints) < NEIGHBOURS:
         return []
-    corners = _corners(pictures[index], keypoints)
+    corners = _corners(pictures[index])
     distance = np.linalg.norm(corners[:, None] - keypoints, axis=2)
     near = np.argsort(distance, axis=1)[:, :NEIGHBOURS]
     close = np.take_along_axis(distance, near[:, :1], 1)[:, 0] < NEAR * max(pictures[index].size)
@@ -87,19 +92,26 @@ def _tracks_from(bundle: Bundle, pictures: Sequence[Picture], index: int) -> lis
         if other != index and len(corners):
             expected = _project(bundle, other, xyz)[0]
             found, good = _follow(pictures[index].grey, pictures[other].grey, corners, expected)
-            for number in np.flatnonzero(good):
-                tracks[number][other] = found[number]
+            rows = np.flatnonzero(good)
+            laid, sure = _lay(photos[index], photos[other], corners[rows], found[rows])
+            for row, place in zip(rows[sure], laid[sure], strict=True):
+                tracks[row][other] = place
     return [track for track in tracks if len(track) > 1]
 
 
-def _corners(picture: Picture, keypoints: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "c 2"]:
-    """Strong corners inside the mask and apart from the keypoints."""
-    free = np.ones(picture.grey.shape, np.uint8) if picture.mask is None else picture.mask.astype(np.uint8)
-    for column, row in keypoints.astype(int):
-        cv2.circle(free, (int(column), int(row)), round(APART * max(picture.size)), 0, -1)
-    found = cv2.goodFeaturesToTrack(picture.grey, PER_PHOTO, QUALITY, SPACING, mask=free)
-    # OpenCV's pixels have their centres at 0.
-    return np.zeros((0, 2)) if found is None else found[:, 0].astype(np.float64) + 0.5
+def _corners(picture: Picture) -> Float[np.ndarray, "c 2"]:
+    """The strongest corner of each cell, inside the mask."""
+    strength = cv2.cornerMinEigenVal(picture.grey, BLOCK, ksize=3)
+    if picture.mask is not None:
+        strength = strength * picture.mask
+    side = max(4, round(max(picture.size) / CELLS))
+    height, width = (length // side for length in strength.shape)
+    cells = strength[: height * side, : width * side].reshape(height, side, width, side)
+    cells = cells.transpose(0, 2, 1, 3).reshape(height, width, -1)
+    row, column = np.divmod(cells.argmax(axis=2), side)
+    row, column = row + side * np.arange(height)[:, None], column + side * np.arange(width)
+    strong = cells.max(axis=2) > QUALITY * strength.max()
+    return np.stack([column[strong], row[strong]], axis=1) + 0.5
 
 
 def _follow(
@@ -108,8 +120,8 @@ def _follow(
     corners: Float[np.ndarray, "c 2"],
     expected: Float[np.ndarray, "c 2"],
 ) -> tuple[Float[np.ndarray, "c 2"], Bool[np.ndarray, " c"]]:
-    """Where `target` shows the corners of `source`, and which of these places are to be believed."""
-    start = (corners - 0.5).astype(np.float32)[:, None]
+    """Roughly where `target` shows the corners of `source`, and which of these places are to be believed."""
+    start = (corners - 0.5).astype(np.float32)[:, None]  # OpenCV's pixels have their centres at 0
     guess = (expected - 0.5).astype(np.float32)[:, None]
     size = np.maximum(source.shape, target.shape)  # the flow wants pictures of one size
     first, second = _extended(source, size), _extended(target, size)
@@ -119,36 +131,27 @@ def _follow(
     good = (found[:, 0] == 1) & (returned[:, 0] == 1)
     good &= np.linalg.norm((back - start)[:, 0], axis=1) < MAX_RETURN
     good &= np.linalg.norm(places - expected, axis=1) < MAX_JUMP * max(target.shape)
-    good &= ((places > RADIUS) & (places < np.array(target.shape[::-1]) - RADIUS)).all(1)
-    good[good] = _likeness(source, target, corners[good], places[good]) > MIN_LIKENESS
     return places, good
+
+
+def _lay(
+    source: Blurred,
+    target: Blurred,
+    corners: Float[np.ndarray, "c 2"],
+    places: Float[np.ndarray, "c 2"],
+) -> tuple[Float[np.ndarray, "c 2"], Bool[np.ndarray, " c"]]:
+    """Exactly where `target` shows the corners, near `places`, and which lie the same both ways."""
+    start = torch.from_numpy(corners)
+    there = align(source, target, start, torch.from_numpy(places))
+    back = align(target, source, there.uv, start, torch.linalg.inv(there.shapes))
+    sure = there.good & back.good & ((back.uv - start).norm(dim=1) < MAX_OFF)
+    return there.uv.numpy(), sure.numpy()
 
 
 def _extended(grey: UInt8[np.ndarray, "h w"], size: Int[np.ndarray, "2"]) -> UInt8[np.ndarray, "h2 w2"]:
     """The picture with its last row and column repeated up to `size` (height, width)."""
     below, right = size - grey.shape
     return cv2.copyMakeBorder(grey, 0, int(below), 0, int(right), cv2.BORDER_REPLICATE)
-
-
-def _likeness(
-    source: UInt8[np.ndarray, "h w"],
-    target: UInt8[np.ndarray, "h2 w2"],
-    first: Float[np.ndarray, "c 2"],
-    second: Float[np.ndarray, "c 2"],
-) -> Float[np.ndarray, " c"]:
-    """Zero-mean normalised cross-correlation of the surroundings of places in two pictures."""
-    a, b = _surroundings(source, first), _surroundings(target, second)
-    return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1) + 1e-6)
-
-
-def _surroundings(grey: UInt8[np.ndarray, "h w"], places: Float[np.ndarray, "c 2"]) -> np.ndarray:
-    side = 2 * RADIUS + 1
-    patches = [
-        cv2.getRectSubPix(grey, (side, side), (float(u) - 0.5, float(v) - 0.5), patchType=cv2.CV_32F).ravel()
-        for u, v in places
-    ]
-    stacked = np.stack(patches) if patches else np.zeros((0, side * side), np.float32)
-    return stacked - stacked.mean(axis=1, keepdims=True)
 
 
 def _triangulate(bundle: Bundle, track: dict[int, np.ndarray]) -> Float[np.ndarray, "3"] | None:

@@ -35,8 +35,9 @@ class PosesConfig:
     """Longer side, in pixels, at which photos are searched for features; may exceed the fitted size."""
     seed: int = 0
     """Fixes the random samples of the robust estimators."""
-    dense_tracks: bool = False
-    """Follow corners from photo to photo where features are rare, and adjust solved cameras once more."""
+    dense_tracks: Literal["auto", "always", "never"] = "auto"
+    """Follow corners all over the photos, and adjust solved cameras by these too; auto: where photos are
+    small, every side under 1000 pixels, and keypoints few and rough."""
     refine_given: Annotated[bool, tyro.conf.arg(aliases=("--refine-poses",))] = False
     """Adjust poses that came with the photos, for example a phone's, to the photos' own matches. Intrinsics,
     and the cameras of held-out photos, stay as they are."""

@@ -17,6 +17,7 @@ from recon.methods.priors import poses
 from recon.methods.priors.poses import (
     PosesConfig,
     SolvedCameras,
+    follows_corners,
     guess_lenses,
     localise,
     solve_cameras,
@@ -281,6 +282,15 @@ def test_photos_of_one_camera_share_a_lens(
     for lens, prior in zip(lenses, priors, strict=True):
         assert lens.trusted == (prior is not None)
         assert lens.params[0] == (2 * prior if prior else 1.2 * 80), "pixels of the larger picture"
+
+
+def test_corners_are_followed_where_photos_are_small() -> None:
+    small, large = (Picture(np.zeros((600, width), dtype=np.uint8), None) for width in (999, 1000))
+    assert follows_corners(PosesConfig(), [small, small]) and not follows_corners(
+        PosesConfig(), [small, large]
+    )
+    assert follows_corners(PosesConfig(dense_tracks="always"), [large])
+    assert not follows_corners(PosesConfig(dense_tracks="never"), [small])
 
 
 @pytest.mark.skipif(not FOUNTAIN.exists(), reason=f"{FOUNTAIN} is missing")

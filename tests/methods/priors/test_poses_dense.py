@@ -5,55 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from synthetic import STATIONS, look_at, photograph
 from torch import Tensor
+from tracked import TRACKED_SIZE, tracked_photos
 
-from recon.geometry import project, unproject
 from recon.methods.priors.poses_adjust import Bundle, LensPrior, adjust
-from recon.methods.priors.poses_dense import APART, MAX_ERROR, with_dense_tracks
+from recon.methods.priors.poses_dense import CELLS, MAX_ERROR, _lay, with_dense_tracks
 from recon.methods.priors.poses_features import Picture
-
-WIDTH, HEIGHT = 320, 240
-K = torch.tensor([[300.0, 0, 160], [0, 300.0, 120], [0, 0, 1.0]])
-EVERY = 50
-"""Pixels between the keypoints of a photo."""
+from recon.methods.priors.poses_patches import blurred
 
 
 @pytest.fixture(scope="module")
 def scene() -> tuple[Bundle, list[Picture], list[Tensor]]:
     """True cameras with few exact points on a grid of each photo, the photos, and their depths."""
-    pictures, depths, poses = [], [], []
-    for station in STATIONS[:3]:
-        world_from_camera = look_at(torch.tensor(station, dtype=torch.float64))
-        rgb, depth = photograph(world_from_camera, K.double(), WIDTH, HEIGHT, 4.0)
-        pictures.append(Picture((255 * rgb.mean(-1)).round().to(torch.uint8).numpy(), None))
-        depths.append(depth)
-        poses.append(torch.linalg.inv(world_from_camera))
-    xyz, view, point, uv = [], [], [], []
-    for depth, pose in zip(depths, poses, strict=True):
-        grid = unproject(depth, K.double(), torch.linalg.inv(pose))
-        for world in grid[20::EVERY, 20::EVERY].reshape(-1, 3):
-            for other in range(3):
-                pixel, _ = project(world, K.double(), poses[other])
-                if (pixel > 0).all() and pixel[0] < WIDTH and pixel[1] < HEIGHT:
-                    view.append(other)
-                    point.append(len(xyz))
-                    uv.append(pixel)
-            xyz.append(world)
-    stacked = torch.stack(poses)
-    bundle = Bundle(
-        rotations=stacked[:, :3, :3],
-        translations=stacked[:, :3, 3],
-        focals=K[:1, 0].double(),
-        centres=K[None, :2, 2].double(),
-        radial=torch.zeros(1, dtype=torch.float64),
-        lens=torch.zeros(3, dtype=torch.long),
-        xyz=torch.stack(xyz),
-        view=torch.tensor(view),
-        point=torch.tensor(point),
-        uv=torch.stack(uv),
-    )
-    return bundle, pictures, depths
+    exact = tracked_photos(every=50)
+    return exact.bundle, exact.pictures, exact.depths
 
 
 def test_new_points_lie_on_the_surfaces_where_no_keypoints_are(scene) -> None:
@@ -65,7 +30,7 @@ def test_new_points_lie_on_the_surfaces_where_no_keypoints_are(scene) -> None:
     new = dense.point >= count
     assert (torch.bincount(dense.point[new] - count) >= 2).all(), "each is seen twice or more"
     assert dense.residuals()[new].norm(dim=1).max() < 1.5 * MAX_ERROR
-    assert dense.residuals()[new].norm(dim=1).median() < 0.2
+    assert dense.residuals()[new].norm(dim=1).median() < 0.05
     errors = []
     for view, point, uv in zip(dense.view[new], dense.point[new], dense.uv[new], strict=True):
         depth = depths[view][int(uv[1]), int(uv[0])]
@@ -76,18 +41,27 @@ def test_new_points_lie_on_the_surfaces_where_no_keypoints_are(scene) -> None:
     assert np.mean(np.abs(errors) < 0.05) > 0.9, "but for the edges of the board"
 
 
-def test_corners_keep_apart_from_keypoints_and_inside_masks(scene) -> None:
+def test_corners_are_one_a_cell_and_inside_masks(scene) -> None:
     bundle, pictures, _ = scene
-    left = np.zeros((HEIGHT, WIDTH), dtype=bool)
-    left[:, : WIDTH // 2] = True
+    width, height = TRACKED_SIZE
+    left = np.zeros((height, width), dtype=bool)
+    left[:, : width // 2] = True
     dense = with_dense_tracks(bundle, [replace(picture, mask=left) for picture in pictures])
-    # The first entry of a track is the corner itself; what follows is where flow found it.
+    # The first entry of a track is the corner itself; what follows is where its patch was found.
     new = torch.arange(len(bundle.uv), len(dense.uv))
     first = new[torch.cat([torch.ones(1, dtype=torch.bool), dense.point[new].diff() > 0])]
-    assert len(first) > 30 and (dense.uv[first, 0] < WIDTH / 2 + 1).all()
-    for index in first:
-        keypoints = bundle.uv[bundle.view == dense.view[index]]
-        assert (keypoints - dense.uv[index]).norm(dim=1).min() > APART * WIDTH - 1.5
+    assert len(first) > 30 and (dense.uv[first, 0] < width / 2 + 1).all()
+    cells = (dense.uv[first] / round(width / CELLS)).long()
+    owners = torch.cat([dense.view[first, None], cells], dim=1)
+    assert len(owners.unique(dim=0)) == len(owners)
+
+
+def test_what_flow_finds_is_laid_over_exactly(scene) -> None:
+    bundle, pictures, _ = scene
+    photo = blurred(pictures[0].grey)
+    corners = bundle.uv[(bundle.view == 0) & ((bundle.uv > 20) & (bundle.uv < 200)).all(1)].numpy()
+    places, sure = _lay(photo, photo, corners, corners + 0.6)
+    assert sure.mean() > 0.8 and np.abs(places - corners)[sure].max() < 0.02
 
 
 def test_photos_may_differ_in_size(scene) -> None:
