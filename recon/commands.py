@@ -18,7 +18,7 @@ from recon.config import TrainConfig
 from recon.errors import InputError, MachineError
 from recon.events import Event, Watch
 from recon.files import held
-from recon.methods.published import LLFF3, PUBLISHED
+from recon.methods.published import PAPER, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import MetricsConfig
 from recon.overview import version
@@ -171,10 +171,10 @@ def changed_alike(config: ConfigT, before: ConfigT, after: ConfigT) -> ConfigT:
 
 def list_methods() -> None:
     """Prints the names that --method takes, and what the papers behind them report."""
-    name, number = Column("method", no_wrap=True), Column(LLFF3, no_wrap=True)
-    table = Table(name, "what it is", "paper", number, "there from")
+    name, what = Column("method", no_wrap=True), Column("what it is", ratio=3)
+    table = Table(name, what, Column(PAPER, ratio=2), show_lines=True)
     for method, (description, _) in METHODS.items():
-        table.add_row(method, description, *PUBLISHED.get(method, ()))
+        table.add_row(method, description, "\n".join(PUBLISHED.get(method, ())))
     Console().print(table)
 
 

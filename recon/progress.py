@@ -62,7 +62,7 @@ class Terminal:
             case CamerasRefined():
                 self._console.print(refinement_sentence(event), highlight=False)
             case FitStarted(_, gaussians):
-                self._console.print(f"{len(gaussians):,} Gaussians from stereo")
+                self._console.print(f"{len(gaussians):,} first Gaussians")
             case Step(step, max_steps, losses, gaussians):
                 if step % READ_EVERY == 0 or step == max_steps:
                     total = sum(float(loss) for loss in losses.values())

@@ -105,7 +105,8 @@ PLAIN = MethodConfig(
 
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
-        "Stereo points, opacity decay, dropout, random backdrop, shifted-camera consistency; coarse to fine.",
+        "Stereo points, opacity decay, dropout, random backdrop, shifted-camera consistency; coarse to fine, "
+        "and the mean of the last steps.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),
