@@ -42,7 +42,7 @@ help:
 	@echo "make clean   remove what was built; packages in $(VENV) and results in runs stay"
 
 demo: $(INSTALLED)
-	@echo "Reconstructing examples/photos/input: about 5 minutes on two cores."
+	@echo "Reconstructing examples/photos/input: 3 to 5 minutes on two cores."
 	@$(BIN)/recon train examples/photos/input --held-out examples/photos/held_out --output $(DEMO) --overwrite
 	@echo "To look at it: $(BIN)/recon view $(DEMO)"
 
