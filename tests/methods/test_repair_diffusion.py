@@ -13,6 +13,7 @@ import pytest
 import torch
 from commands import QUICK, call_recon, save_posed_scene
 from synthetic import Truth
+from thirds import thirds
 from tiny_diffusion import save_tiny_lora, save_tiny_models
 from torch import Tensor
 
@@ -24,7 +25,6 @@ from recon.methods.repair.diffusion import DiffusionRepair, made_up
 from recon.methods.repair.diffusion_pipelines import DiffusionConfig, load_pipeline
 from recon.methods.repair.diffusion_tiles import Room
 from recon.methods.repair.loop import RepairedFit
-from recon.methods.repair.warps import Warps
 from recon.methods.table import METHODS, make_recipe
 from recon.rendering.cpu import rasterize_cpu
 from recon.scene import Cameras
@@ -59,23 +59,8 @@ def config_of(models: Path, kind: str = "img2img", model: str = "base", **values
     return replace(config, kind=kind, **values)
 
 
-def thirds(size: tuple[int, int] = SIZE) -> tuple[Tensor, Warps, Tensor]:
-    """A picture of which two photos explain the left third, one sees the middle in another colour, and none
-    sees the right; and the number of the third, for each pixel."""
-    generator = torch.Generator().manual_seed(3)
-    rgb = 0.2 + 0.6 * torch.rand(*size, 3, generator=generator)
-    third = (torch.arange(size[1]) * 3 // size[1]).expand(size)
-    photos = torch.stack([rgb + 0.01, rgb - 0.01])
-    photos[0][third == 1] += 0.15
-    errors = torch.zeros(2, *size)
-    errors[:, third == 2] = torch.inf
-    errors[1, third == 1] = 0.5
-    ones = torch.ones(2, *size)
-    return rgb, Warps(photos, errors, ones, ones), third
-
-
 def repaired(config: DiffusionConfig, index: int = 0) -> Repaired:
-    rgb, warps, _ = thirds()
+    rgb, warps, _ = thirds(SIZE)
     return DiffusionRepair(load_pipeline(config, CPU), config, BLEND)(CAMERAS, index, rgb, warps)
 
 
@@ -84,7 +69,7 @@ KINDS = [("img2img", "base"), ("inpaint", "base"), ("inpaint", "painter"), ("con
 
 @pytest.mark.parametrize(("kind", "model"), KINDS)
 def test_the_model_paints_where_no_photo_sees_and_nowhere_else(models, kind, model):
-    rgb, warps, third = thirds()
+    rgb, warps, third = thirds(SIZE)
     config = config_of(models, kind, model)
     found, mended = repaired(config), blend(rgb, warps, BLEND)
     assert torch.equal(found.rgb[third == 0], rgb[third == 0]), "two photos explain it: to the bit"
@@ -163,7 +148,7 @@ def test_inpainting_is_asked_for_the_unseen_pixels_of_the_blend(models):
 
 
 def test_numbers_that_are_none_leave_the_blend(models):
-    rgb, warps, third = thirds()
+    rgb, warps, third = thirds(SIZE)
 
     def broken(image: Tensor, **options: object):
         return type("Answer", (), {"images": image * math.nan})

@@ -11,6 +11,7 @@ import pytest
 import torch
 from commands import QUICK, call_recon, save_posed_scene
 from synthetic import Truth
+from thirds import thirds
 from torch import Generator, Tensor
 
 from recon.errors import InputError, MachineError
@@ -24,7 +25,6 @@ from recon.methods.repair.painter_flow import flow_loss, painted
 from recon.methods.repair.painter_masks import random_unseen
 from recon.methods.repair.painter_tuning import random_pieces, tuned
 from recon.methods.repair.painter_weights import KEY, load_painter, save_painter
-from recon.methods.repair.warps import Warps
 from recon.methods.table import METHODS, MethodConfig, make_recipe
 from recon.rendering.cpu import rasterize_cpu
 from recon.scene import Cameras
@@ -54,20 +54,6 @@ def weights(painter: Painter, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def generator(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
-
-
-def thirds(size: tuple[int, int] = SIZE) -> tuple[Tensor, Warps, Tensor]:
-    """A picture of which two photos explain the left third, one sees the middle in another colour, and none
-    sees the right; and the number of the third, for each pixel."""
-    rgb = 0.2 + 0.6 * torch.rand(*size, 3, generator=generator(3))
-    third = (torch.arange(size[1]) * 3 // size[1]).expand(size)
-    photos = torch.stack([rgb + 0.01, rgb - 0.01])
-    photos[0][third == 1] += 0.15
-    errors = torch.zeros(2, *size)
-    errors[:, third == 2] = torch.inf
-    errors[1, third == 1] = 0.5
-    ones = torch.ones(2, *size)
-    return rgb, Warps(photos, errors, ones, ones), third
 
 
 def test_an_untaught_network_gives_the_smooth_colours():
@@ -174,7 +160,7 @@ def test_tuning_learns_the_photos_the_same_each_time_and_leaves_the_original(pai
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_network_paints_where_no_photo_sees_and_the_rest_counts_nothing(painter: Painter, steps: int):
-    rgb, warps, third = thirds()
+    rgb, warps, third = thirds(SIZE)
     config = PainterRepairConfig(steps=steps, confidence=0.4)
     found, mended = PainterRepair(painter, config, BLEND)(CAMERAS, 0, rgb, warps), blend(rgb, warps, BLEND)
     assert torch.equal(found.rgb[third == 0], rgb[third == 0]), "two photos explain it: to the bit"
@@ -185,7 +171,7 @@ def test_the_network_paints_where_no_photo_sees_and_the_rest_counts_nothing(pain
 
 
 def test_the_same_camera_gets_the_same_picture_and_another_one_another(painter: Painter):
-    rgb, warps, third = thirds()
+    rgb, warps, third = thirds(SIZE)
     repair = PainterRepair(painter, PainterRepairConfig(steps=2), BLEND)
     torch.manual_seed(1)
     first = repair(CAMERAS, 0, rgb, warps).rgb
@@ -225,7 +211,7 @@ def test_a_network_without_room_is_asked_for_tiles(painter: Painter, weights: Pa
 def test_numbers_that_are_none_leave_the_blend(painter: Painter, weights: Path):
     broken = load_painter(weights)
     broken.unet.conv_out.bias.fill_(torch.nan)
-    rgb, warps, _ = thirds()
+    rgb, warps, _ = thirds(SIZE)
     found = PainterRepair(broken, PainterRepairConfig(), BLEND)(CAMERAS, 0, rgb, warps)
     assert torch.equal(found.rgb, blend(rgb, warps, BLEND).rgb) and (found.confidence == 0).all()
 
