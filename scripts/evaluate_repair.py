@@ -5,15 +5,16 @@
     python scripts/evaluate_repair.py --data ../shared/data/fox --validate --repair blend
 
 Options of a method, as `recon train` has them, change both fits; --repair is network if not given. The fit
-without is the one that repair makes beside its own to compare with (recon.methods.repair.loop); here a repair
-is never taken back, and the table says what the photos lost. Supported is a test pixel whose surface, in the
-fit without, a photo sees within the tolerance of recon.support; explained, one that two photos see in the
-colour that was drawn. What is measured already is not measured again.
+without is the one before the network paints, or the one that rounds of repair make beside their own to
+compare with (recon.methods.repair.loop); here a repair is never taken back, and the table says what the
+photos lost. Supported is a test pixel whose surface, in the fit without, a photo sees within the tolerance
+of recon.support; explained, one that two photos see in the colour that was drawn. What is measured already
+is not measured again.
 """
 
+import copy
 import math
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -36,14 +37,18 @@ from recon.errors import InputError, ReconError
 from recon.files import parse_json
 from recon.initialise import initialise
 from recon.methods.priors.cache import cached_stereo
+from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.repair.blend import explaining_photos
+from recon.methods.repair.outside import PaintedFit
 from recon.methods.repair.rounds import EXPLAINED_BY, Draw
 from recon.methods.repair.warps import surface, warp_photos
 from recon.methods.table import METHODS, MethodConfig, make_recipe
 from recon.metrics import LpipsRange, make_lpips, psnr
+from recon.pipeline import Stopwatch
 from recon.provenance import commit, machine
-from recon.rendering import pick_device
+from recon.rendering import Engine, pick_device
 from recon.run_folder import plain, write_json
+from recon.scene import Views
 from recon.trainer import FitState, make_optimisers, near_plane
 
 
@@ -130,18 +135,12 @@ def measure(task: Task, options: Options, config: MethodConfig) -> dict:
     known = read(task, options).to(device)
     lpips = make_lpips("vgg", device, options.lpips_range) if options.lpips else None
     stereo = cached_stereo(None, known.train, config.stereo, config.depth_range, lambda index: None)
-    begin = time.perf_counter()
-    recipe = make_recipe(config, known.train, stereo)
     gaussians = initialise(known.train, stereo, config.initialise)
     state = FitState(gaussians, make_optimisers(gaussians, config.fit.rates))
-    for _ in recipe.loop(known.train, stereo, state, recipe, engine, config.fit):
-        pass
-    assert state.partner is not None, "a repair that can be taken back has a fit beside it"
-    fields = {"none": state.partner, "repaired": state}
+    fields, seconds = fitted_pair(known.train, stereo, state, engine, config)
     near = near_plane(stereo)
     looks = {name: look_from(field, engine, config.fit, near) for name, field in fields.items()}
     pictures = {name: drawn_from_test(known, look) for name, look in looks.items()}
-    seconds = time.perf_counter() - begin
     supported = supported_pixels(known, looks["none"])
     if task.seed == 0:
         for name, made in pictures.items():
@@ -161,6 +160,29 @@ def measure(task: Task, options: Options, config: MethodConfig) -> dict:
         "commit": commit(),
         "machine": machine(device),
     }
+
+
+def fitted_pair(
+    views: Views, stereo: StereoPrior, state: FitState, engine: Engine, config: MethodConfig
+) -> tuple[dict[str, FitState], float]:
+    """The fit without repair, the one with it, which is `state`, and the seconds that it took: those that the
+    network added, or those of both fits."""
+    clock = Stopwatch(state.gaussians.means.device)
+    with clock.stage("repair"):
+        recipe = make_recipe(config, views, stereo)  # where the network is trained on the photos
+    arguments = (views, stereo, state, recipe, engine, config.fit)
+    if isinstance(recipe.loop, PaintedFit):
+        for _ in recipe.loop.loop(*arguments):
+            pass
+        plain = FitState(copy.deepcopy(state.gaussians), {}, state.step)
+        with clock.stage("repair"):
+            recipe.loop.paint(views, stereo, state, engine, config.fit)
+        return {"none": plain, "repaired": state}, clock.seconds["repair"]
+    with clock.stage("repair"):
+        for _ in recipe.loop(*arguments):
+            pass
+    assert state.partner is not None, "a repair that can be taken back has a fit beside it"
+    return {"none": state.partner, "repaired": state}, clock.seconds["repair"]
 
 
 def read(task: Task, options: Options) -> Known:

@@ -63,7 +63,7 @@ class Options:
     """Stop after this many steps of the schedule, if the time allows."""
     batch: int = 32
     side: int = 256
-    """Of the pieces, in pixels; a multiple of 16."""
+    """Of the pieces, in pixels; a multiple of 32."""
     size: tuple[int, int] = (256, 384)
     """Height and width of the worlds' pictures; multiples of 32."""
     rate: float = 6e-4
@@ -82,7 +82,7 @@ class Options:
     log_every: int = 50
     evaluate_every: int = 500
     compile: bool = True
-    """Compile the tracing of worlds (on a GPU)."""
+    """Compile the network and the tracing of worlds (on a GPU)."""
     seed: int = 0
     network: PainterConfig = field(default_factory=PainterConfig)
 
@@ -142,6 +142,8 @@ def train(options: Options) -> TrainingState[Painter]:
     began = time.monotonic()
     device, log = torch.device(options.device), Log(options.output / "log.jsonl")
     state = first_state(lambda: Painter(options.network), options.seed, device, options.rate)
+    if options.compile and device.type != "cpu":
+        state.network.compile(dynamic=False)
     count = parameter_count(state.network)
     told = {"batch": options.batch, "steps": options.steps, "rate": options.rate, "commit": commit()}
     log.write(parameters=count, megabytes=round(2e-6 * count, 2), device=str(device), **told)

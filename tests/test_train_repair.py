@@ -38,7 +38,7 @@ def options(tmp_path: Path) -> train_repair.Options:
         held_out=1,
         log_every=1,
         evaluate_every=3,
-        network=PainterConfig(width=8),
+        network=PainterConfig(width=16),
     )
 
 

@@ -38,8 +38,10 @@ from recon.methods.repair.diffusion import DiffusionRepair, nearest_photo
 from recon.methods.repair.diffusion_pipelines import load_pipeline
 from recon.methods.repair.diffusion_score import load_score
 from recon.methods.repair.loop import RepairedFit
+from recon.methods.repair.outside import PaintedFit
 from recon.methods.repair.painted import load_repair
 from recon.methods.repair.rounds import Repair, blend_repair, place_around, place_by_support
+from recon.methods.repair.smooth import smooth_repair
 from recon.methods.score_distillation import ScoreDistillation, ScoreDistillationConfig
 from recon.methods.shifted_camera import ShiftedCamera, ShiftedCameraConfig
 from recon.methods.stereo_depth import StereoDepth, StereoDepthConfig
@@ -70,10 +72,10 @@ class MethodConfig:
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
     score_distillation: ScoreDistillationConfig = field(default_factory=ScoreDistillationConfig)
     parameter_mean: ParameterMeanConfig = field(default_factory=ParameterMeanConfig)
-    repair: Literal["none", "blend", "network", "diffusion"] = "none"
-    """What mends pictures between the photos: nothing, the photos that see the same surfaces, or these and,
-    where none does, a small network (--repairing.painter) or a diffusion model of yours
-    (--repairing.diffusion.model)."""
+    repair: Literal["none", "smooth", "blend", "network", "diffusion"] = "none"
+    """What mends pictures between the photos: nothing; where no photo sees the surface, smooth colours or a
+    small network (--repairing.painter), after the fit; or, in it, the photos that see the same surfaces, or
+    these and, where none does, a diffusion model of yours (--repairing.diffusion.model)."""
     repairing: RepairConfig = field(default_factory=RepairConfig)
     densify: Literal["prune", "grow", "budget"] = "prune"
     """Whether Gaussians are only removed when faded, also grown as 3DGS does, or grown within a budget."""
@@ -163,33 +165,40 @@ METHODS: dict[str, tuple[str, MethodConfig]] = {
 def make_recipe(config: MethodConfig, views: Views, stereo: StereoPrior) -> Recipe:
     """The regularisers, the strategy and the loop that a configuration asks for, for one scene."""
     recipe = Recipe(make_regularisers(config, views, stereo), make_strategy(config, stereo))
-    pairs, repairs = config.co_regularisation.weight > 0, config.repair != "none"
-    if not (pairs or repairs):
-        return recipe
-    if pairs and repairs:
+    pairs, rounds = config.co_regularisation.weight > 0, config.repair in ("blend", "diffusion")
+    if pairs and rounds:
         raise InputError(
             f"Repair ({config.repair}) and co-regularisation both fit a second field; leave one of them out."
         )
-    if pairs:
-        loop = PairedFit(config.co_regularisation, nearest_partners(views.cameras))
-    else:
-        loop = make_repaired_fit(config, views)
-    return replace(recipe, loop=loop, partner=Recipe(recipe.regularisers, make_strategy(config, stereo)))
+    if pairs or rounds:
+        partner = Recipe(recipe.regularisers, make_strategy(config, stereo))
+        paired = PairedFit(config.co_regularisation, nearest_partners(views.cameras)) if pairs else None
+        recipe = replace(recipe, loop=paired or make_repaired_fit(config, views), partner=partner)
+    if config.repair in ("smooth", "network"):
+        recipe = replace(recipe, loop=make_painted_fit(config, views, recipe))
+    return recipe
+
+
+def make_painted_fit(config: MethodConfig, views: Views, recipe: Recipe) -> PaintedFit:
+    """The recipe's fit with what paints after it; raises what loading a network does."""
+    parts = config.repairing
+    place = place_around(place_by_support(parts), parts.pseudo_views.wider)
+    repair: Repair = smooth_repair(parts.blend)
+    if config.repair == "network":
+        repair = load_repair(parts.painter, parts.blend, views, config.fit.seed)
+    return PaintedFit(parts, place, repair, recipe.loop)
 
 
 def make_repaired_fit(config: MethodConfig, views: Views) -> RepairedFit:
-    """The loop with what repairs its pictures; raises what loading a network does."""
+    """The loop with what repairs its pictures; raises what loading a model does."""
     parts = config.repairing
     place = place_by_support(parts)
     repair: Repair = blend_repair(parts.blend)
-    if config.repair == "network":
-        place = place_around(place, parts.painter.wider)
-        repair = load_repair(parts.painter, parts.blend, views, config.fit.seed)
     if config.repair == "diffusion":
         pipeline = load_pipeline(parts.diffusion, views.images[0].device)
         reference = partial(nearest_photo, views) if parts.diffusion.ip_adapter else None
         repair = DiffusionRepair(pipeline, parts.diffusion, parts.blend, reference)
-    return RepairedFit(parts, place, repair, outside_alone=config.repair == "network")
+    return RepairedFit(parts, place, repair)
 
 
 def make_strategy(config: MethodConfig, stereo: StereoPrior) -> Strategy:

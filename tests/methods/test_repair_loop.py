@@ -12,11 +12,11 @@ from torch import Tensor
 from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.errors import InputError
 from recon.gaussians import Gaussians
-from recon.initialise import initialise, seen_by_any
+from recon.initialise import initialise
 from recon.methods.co_regularisation import CoRegularisationConfig
 from recon.methods.repair.blend import Repaired
 from recon.methods.repair.config import RepairConfig
-from recon.methods.repair.loop import RepairedFit, add_colour_gradients, look_from, photo_scores
+from recon.methods.repair.loop import RepairedFit, look_from, photo_scores
 from recon.methods.repair.pseudo_views import PseudoViewsConfig
 from recon.methods.repair.rounds import camera_of, place_by_support
 from recon.methods.repair.warps import Warps
@@ -205,19 +205,6 @@ def test_a_repair_that_was_taken_back_can_be_saved(train: Truth, tmp_path: Path)
     assert state.partner is not None and torch.equal(state.gaussians.sh0, state.partner.gaussians.sh0)
     optimised = [p for o in state.optimisers.values() for group in o.param_groups for p in group["params"]]
     assert {id(p) for p in optimised} == {id(p) for p in state.gaussians.parameters()}
-
-
-def test_a_picture_may_change_colours_outside_the_photos_alone(train: Truth):
-    state, _ = start(train, config_of())
-    gaussians, photos = state.gaussians, train.views.cameras
-    outside = ~seen_by_any(gaussians.means.detach(), photos)
-    assert outside.any() and not outside.all()
-    gaussians.sh0.grad = torch.ones_like(gaussians.sh0)
-    loss = 2 * gaussians.sh0.sum() + 3 * gaussians.shN.sum() + gaussians.means.sum()
-    add_colour_gradients(gaussians, loss, photos)
-    assert gaussians.shN.grad is not None and gaussians.means.grad is None
-    assert torch.equal(gaussians.sh0.grad[:, 0, 0], torch.where(outside, 3.0, 1.0))
-    assert torch.equal(gaussians.shN.grad[:, 0, 0], torch.where(outside, 3.0, 0.0))
 
 
 def test_two_kinds_of_second_field_are_refused(train: Truth):

@@ -10,8 +10,8 @@ from recon.methods.repair.pseudo_views import PseudoViewsConfig
 
 @dataclass(frozen=True)
 class RepairConfig:
-    """Pictures between the photos, repaired and fitted beside them, in rounds. Where a photo is the worse for
-    it, the scene stays the one without repair."""
+    """Pictures between the photos, repaired and fitted beside them in rounds, and taken back where a photo is
+    the worse for it; or repaired once after the fit, when what no photo shows takes their colours."""
 
     weight: float = 0.3
     """Weight of a repaired picture beside a photo; less the further it lies from the photos, and the less of
@@ -25,8 +25,8 @@ class RepairConfig:
     every: int = 1
     """Steps between two uses of a repaired picture; the weight grows by the same factor."""
     max_loss: float = 0.05
-    """Most dB that a photo may lose against the fit without repair, which is made beside it from the first
-    round on; infinite makes none, and takes every repair."""
+    """Most dB that a photo may lose against the fit without repair, which rounds make beside theirs from the
+    first on; infinite makes none, and takes every repair."""
     pseudo_views: PseudoViewsConfig = field(default_factory=PseudoViewsConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)

@@ -17,8 +17,6 @@ from torch import Tensor
 
 from recon.checkpoint import field_from_tensors, field_tensors
 from recon.events import Step
-from recon.gaussians import Gaussians
-from recon.initialise import seen_by_any
 from recon.losses import weighted_photometric_loss
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.repair.config import RepairConfig
@@ -51,8 +49,6 @@ class RepairedFit:
     config: RepairConfig
     place: Place
     repair: Repair
-    outside_alone: bool = False
-    """Repaired pictures change the colours of Gaussians that lie in no photo, and nothing else."""
 
     def __call__(
         self,
@@ -76,14 +72,9 @@ class RepairedFit:
                 generator.manual_seed(generator.initial_seed())
                 moment = draw(*seen, field, parts, engine, config, generator)
                 losses = weighed_losses(moment, parts, config)
-                picture = None
                 if field is state and self.config.fits_pictures_at(step, steps):
-                    picture = losses["repair"] = self._picture_loss(state, look, config)
-                apart = picture is not None and self.outside_alone
-                summed = [loss for loss in losses.values() if not (apart and loss is picture)]
-                torch.stack(summed).sum().backward()
-                if picture is not None and apart:
-                    add_colour_gradients(state.gaussians, picture, views.cameras)
+                    losses["repair"] = self._picture_loss(state, look, config)
+                torch.stack(list(losses.values())).sum().backward()
                 advance(field, moment, parts, config, stereo.scale)
             if state.step == steps:
                 self._settle(views, state, engine, config, near_plane(stereo))
@@ -131,19 +122,6 @@ class RepairedFit:
         if loss > self.config.max_loss:
             logger.warning("Repair cost %s %.2f dB: the scene is the one without it.", name, loss)
             take_partner(state)
-
-
-def add_colour_gradients(gaussians: Gaussians, loss: Float[Tensor, ""], photos: Cameras) -> None:
-    """Adds the loss's gradients with respect to the colours of Gaussians that lie in none of the photos.
-
-    Where they lie is not the picture's to say: pictures that do not agree would make floaters of them."""
-    colours = [gaussians.sh0, gaussians.shN]
-    outside = ~seen_by_any(gaussians.means.detach(), photos)[:, None, None]
-    gradients = torch.autograd.grad(loss, colours, allow_unused=True)
-    for colour, gradient in zip(colours, gradients, strict=True):
-        if gradient is not None:
-            gradient = gradient * outside
-            colour.grad = gradient if colour.grad is None else colour.grad + gradient
 
 
 def look_from(state: FitState, engine: Engine, config: FitConfig, near: float) -> Draw:

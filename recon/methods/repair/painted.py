@@ -16,7 +16,7 @@ from torch import Tensor
 from recon.errors import InputError
 from recon.methods.repair.blend import BlendConfig, Repaired, blend, sees
 from recon.methods.repair.diffusion_tiles import Room, painted_within
-from recon.methods.repair.painter import MULTIPLE, Painter
+from recon.methods.repair.painter import Painter
 from recon.methods.repair.painter_config import PainterRepairConfig
 from recon.methods.repair.painter_flow import painted
 from recon.methods.repair.painter_tuning import tuned
@@ -54,8 +54,9 @@ class PainterRepair:
     ) -> Float[Tensor, "h w 3"]:
         """The network's picture: the same for the same seed and the same room."""
         self.painter.to(rgb.device)
-        make = partial(painted_within, self.room, None, self._paint, seed=seed, multiple=MULTIPLE)
-        return at_most(self.config.max_size, MULTIPLE, rgb, unseen, make)
+        multiple = self.painter.multiple
+        make = partial(painted_within, self.room, None, self._paint, seed=seed, multiple=multiple)
+        return at_most(self.config.max_size, multiple, rgb, unseen, make)
 
     def _paint(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
         return painted(self.painter, image, mask, generator, self.config.steps, self.config.strength)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 class TuningConfig:
     """How long the network is trained on the photos of a scene."""
 
-    steps: int = 200
-    """None with 0. Some 80 a second on a large GPU, one in seconds on two cores."""
+    steps: int = 0
+    """None with 0. Some 40 a second on a large GPU, one in seconds on two cores."""
     batch: int = 8
     """Pieces a step."""
     side: int = 192
@@ -21,7 +21,7 @@ class TuningConfig:
 
 @dataclass(frozen=True)
 class PainterRepairConfig:
-    """The network for the pixels that no photo sees."""
+    """The network for the pixels that no photo sees, asked once, after the fit."""
 
     weights: str = ""
     """A file that scripts/train_repair.py wrote."""
@@ -30,8 +30,6 @@ class PainterRepairConfig:
     """One paints the mean of what may be there, two to four one of it."""
     strength: float = 1.0
     """In (0, 1]: share of the noise that is put over what is drawn there; with 1 nothing of it is left."""
-    wider: float = 0.25
-    """How much wider than the photos the pictures are, on each side, as a share of their size."""
     max_size: int = 512
     """Longer side of the pictures that the network works on."""
     confidence: float = 1.0

@@ -53,7 +53,7 @@ def painted(
     """The picture in [0, 1], with something where nothing was seen: the mean of what fits with one step, one
     of it with more. With a strength below 1, `rgb` counts there, too: noise of that share is put over it.
 
-    Sides are multiples of MULTIPLE; random numbers are drawn where the generator is."""
+    Sides are multiples of `painter.multiple`; random numbers are drawn where the generator is."""
     scheduler = package("diffusers").FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=[strength * (1 - n / steps) for n in range(steps)], device=rgb.device)
     start, told, hole = 2 * rgb[None] - 1, 2 * rgb[None] - 1, unseen[None]

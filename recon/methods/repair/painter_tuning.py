@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from recon.methods.repair.painter import MULTIPLE, Painter
+from recon.methods.repair.painter import Painter
 from recon.methods.repair.painter_config import TuningConfig
 from recon.methods.repair.painter_flow import flow_loss
 from recon.methods.repair.painter_masks import random_unseen
@@ -37,7 +37,7 @@ def tuned(
     # Gradients in the middle of a fit that needs none.
     with torch.enable_grad():
         for _ in range(config.steps):
-            pieces = random_pieces(photos, config, generator)
+            pieces = random_pieces(photos, config, own.multiple, generator)
             unseen = random_unseen(len(pieces), (pieces.shape[2], pieces.shape[3]), generator)
             with torch.autocast(pieces.device.type, torch.bfloat16, enabled=pieces.device.type != "cpu"):
                 loss = flow_loss(own, pieces, pieces, unseen, generator)
@@ -50,14 +50,15 @@ def tuned(
 
 
 def random_pieces(
-    photos: Sequence[Float[Tensor, "_h _w 3"]], config: TuningConfig, generator: Generator
+    photos: Sequence[Float[Tensor, "_h _w 3"]], config: TuningConfig, multiple: int, generator: Generator
 ) -> Float[Tensor, "b 3 _i _j"]:
-    """Pieces of one photo, all shrunk by the same random share, half of them mirrored."""
+    """Pieces of one photo, all shrunk by the same random share, half of them mirrored; their sides are whole
+    multiples."""
     # One number is read back: sizes are the host's.
     chance = torch.rand(2 + 2 * config.batch, generator=generator, device=generator.device).tolist()
     photo = photos[int(chance[0] * len(photos))].permute(2, 0, 1)
     shorter = min(photo.shape[1:])
-    side = max(MULTIPLE, min(config.side, shorter) // MULTIPLE * MULTIPLE)
+    side = max(multiple, min(config.side, shorter) // multiple * multiple)
     share = max(config.smallest + (1 - config.smallest) * chance[1], side / shorter)
     size = [max(side, round(share * n)) for n in photo.shape[1:]]
     photo = F.interpolate(photo[None], size, mode="bilinear", antialias=True, align_corners=False)[0]

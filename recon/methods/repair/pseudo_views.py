@@ -25,6 +25,9 @@ class PseudoViewsConfig:
     reach: float = 1.0
     """Distance from the nearest photo at which a camera counts 1/e, as a share of the usual distance from a
     photo to the next."""
+    wider: float = 0.25
+    """How much wider than the photos the pictures of a repair after the fit are, on each side, as a share of
+    their size."""
     spacing: float = 0.3
     """Cameras nearer to each other than this share of that distance are chosen less."""
 
