@@ -47,6 +47,8 @@ class Bundle:
     view: Int[Tensor, " k"]
     point: Int[Tensor, " k"]
     uv: Float[Tensor, "k 2"]
+    covariances: Float[Tensor, "k 2 2"] | None = None
+    """How far off each keypoint is to be expected, in squared pixels; None: all alike."""
 
     def in_camera(self) -> Float[Tensor, "k 3"]:
         """Each observed point in the frame of the photo that sees it."""
@@ -59,6 +61,15 @@ class Bundle:
         xy = seen[:, :2] / seen[:, 2:]
         stretch = 1 + self.radial[lens, None] * xy.square().sum(1, keepdim=True)
         return self.focals[lens, None] * stretch * xy + self.centres[lens] - self.uv
+
+    def whitening(self) -> Float[Tensor, "k 2 2"]:
+        """What residuals are multiplied by before they count, so that all are to be expected alike: 1 for the
+        typical keypoint, by the median area of uncertainty, for which `LOSS_SCALE` and the prior hold."""
+        if self.covariances is None:
+            return torch.eye(2, dtype=self.uv.dtype).expand(len(self.uv), 2, 2)
+        variances, axes = torch.linalg.eigh(self.covariances)
+        typical = variances.prod(1).pow(0.25).median()
+        return axes @ torch.diag_embed(typical * variances.rsqrt()) @ axes.mT
 
 
 @dataclass(frozen=True)
@@ -87,12 +98,13 @@ def adjust(bundle: Bundle, prior: LensPrior) -> Bundle:
     """The most probable bundle near `bundle`. Deterministic; the world's frame and scale stay near.
 
     A point behind a camera makes the cost infinite: then `bundle` comes back as it is."""
-    damping, cost = 1e-3, _cost(bundle, prior)
+    whitening = bundle.whitening()
+    damping, cost = 1e-3, _cost(bundle, prior, whitening)
     for _ in range(MAX_STEPS):
-        system = _linearise(bundle, prior)
+        system = _linearise(bundle, prior, whitening)
         while damping < MAX_DAMPING:
             moved = _step(bundle, system, damping)
-            moved_cost = _cost(moved, prior)
+            moved_cost = _cost(moved, prior, whitening)
             if moved_cost < cost:
                 break
             damping *= 8
@@ -108,7 +120,7 @@ def adjust(bundle: Bundle, prior: LensPrior) -> Bundle:
 def radial_deviations(bundle: Bundle, prior: LensPrior) -> Float[Tensor, " g"]:
     """Standard deviation of each lens's distortion, all else being free: the curvature of the cost where
     `adjust` ended, of which keypoints take part by their weights; 0 for what the prior holds."""
-    system = _linearise(bundle, prior)
+    system = _linearise(bundle, prior, bundle.whitening())
     free = system.free
     variances = torch.zeros_like(system.camera_gradient)
     variances[free] = torch.linalg.inv(_eliminate(system, GAUGE).cameras[free][:, free]).diagonal()
@@ -128,17 +140,17 @@ class _System:
     """False for what the prior holds."""
 
 
-def _cost(bundle: Bundle, prior: LensPrior) -> float:
+def _cost(bundle: Bundle, prior: LensPrior, whitening: Float[Tensor, "k 2 2"]) -> float:
     if (bundle.in_camera()[:, 2] <= 0).any():
         return torch.inf
-    squared = bundle.residuals().square().sum(1) / LOSS_SCALE**2
+    squared = (whitening @ bundle.residuals()[..., None]).square().sum((1, 2)) / LOSS_SCALE**2
     return float(squared.log1p().sum()) + prior.strangeness(bundle)
 
 
-def _linearise(bundle: Bundle, prior: LensPrior) -> _System:
+def _linearise(bundle: Bundle, prior: LensPrior, whitening: Float[Tensor, "k 2 2"]) -> _System:
     n, g, m = len(bundle.rotations), len(bundle.focals), len(bundle.xyz)
-    by_camera, by_point = _jacobians(bundle)
-    residuals = bundle.residuals()[..., None]
+    by_camera, by_point = (whitening @ jacobian for jacobian in _jacobians(bundle))
+    residuals = whitening @ bundle.residuals()[..., None]
     weight = (1 / (LOSS_SCALE**2 + residuals.square().sum((1, 2))))[:, None, None]
     lens = bundle.lens[bundle.view]
     columns = torch.cat(

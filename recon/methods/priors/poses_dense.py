@@ -8,15 +8,25 @@ plane sweep could only confirm them.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
 from recon.methods.priors.poses_adjust import Bundle
 from recon.methods.priors.poses_features import Picture
-from recon.methods.priors.poses_patches import Blurred, align, blurred
+from recon.methods.priors.poses_patches import (
+    KEYPOINT_SIGMA,
+    LEFT_SIGMA,
+    Aligned,
+    Blurred,
+    align,
+    alike,
+    blurred,
+)
 
 CELLS = 42
 """Along the longer side of a photo: the strongest corner of each is followed."""
@@ -47,6 +57,14 @@ FLOW = {
 }
 
 
+class Place(NamedTuple):
+    """Where a photo shows a corner."""
+
+    uv: Float[np.ndarray, "2"]
+    covariance: Float[Tensor, "2 2"]
+    """How far off it is to be expected, in squared pixels."""
+
+
 def with_dense_tracks(bundle: Bundle, pictures: Sequence[Picture]) -> Bundle:
     """The bundle with further points; `pictures` are its photos, in their order and in its pixels."""
     photos = [blurred(picture.grey) for picture in pictures]
@@ -56,24 +74,26 @@ def with_dense_tracks(bundle: Bundle, pictures: Sequence[Picture]) -> Bundle:
     kept = [(xyz, track) for track in tracks if (xyz := _triangulate(bundle, track)) is not None]
     if not kept:
         return bundle
-    view, point, uv = [], [], []
+    view, point, places = [], [], []
     for number, (_, track) in enumerate(kept):
         view += list(track)
         point += [len(bundle.xyz) + number] * len(track)
-        uv += list(track.values())
+        places += list(track.values())
+    old = alike(len(bundle.uv), KEYPOINT_SIGMA) if bundle.covariances is None else bundle.covariances
     return replace(
         bundle,
         xyz=torch.cat([bundle.xyz, torch.from_numpy(np.stack([xyz for xyz, _ in kept]))]),
         view=torch.cat([bundle.view, torch.tensor(view)]),
         point=torch.cat([bundle.point, torch.tensor(point)]),
-        uv=torch.cat([bundle.uv, torch.from_numpy(np.stack(uv))]),
+        uv=torch.cat([bundle.uv, torch.from_numpy(np.stack([place.uv for place in places]))]),
+        covariances=torch.cat([old, torch.stack([place.covariance for place in places])]),
     )
 
 
 def _tracks_from(
     bundle: Bundle, pictures: Sequence[Picture], photos: Sequence[Blurred], index: int
-) -> list[dict[int, np.ndarray]]:
-    """Corners of photo `index`: for each, the pixel (2,) in each photo that shows it, two photos at least."""
+) -> list[dict[int, Place]]:
+    """Corners of photo `index`: for each, its place in each photo that shows it, two photos at least."""
     seen = bundle.view == index
     keypoints = bundle.uv[seen].numpy()
     if len(keypoints) < NEIGHBOURS:
@@ -87,15 +107,15 @@ def _tracks_from(
     rays = np.concatenate([_normalised(bundle, index, corners), np.ones((len(corners), 1))], axis=1)
     shift, rotation = bundle.translations[index].numpy(), bundle.rotations[index].numpy()
     xyz = (depths[:, None] * rays - shift) @ rotation
-    tracks = [{index: corner} for corner in corners]
+    tracks = [{index: Place(corner, alike(1, LEFT_SIGMA)[0])} for corner in corners]
     for other in range(len(pictures)):
         if other != index and len(corners):
             expected = _project(bundle, other, xyz)[0]
             found, good = _follow(pictures[index].grey, pictures[other].grey, corners, expected)
             rows = np.flatnonzero(good)
-            laid, sure = _lay(photos[index], photos[other], corners[rows], found[rows])
-            for row, place in zip(rows[sure], laid[sure], strict=True):
-                tracks[row][other] = place
+            laid = _lay(photos[index], photos[other], corners[rows], found[rows])
+            for at in laid.good.nonzero().squeeze(1):
+                tracks[rows[at]][other] = Place(laid.uv[at].numpy(), laid.covariances[at])
     return [track for track in tracks if len(track) > 1]
 
 
@@ -139,13 +159,13 @@ def _lay(
     target: Blurred,
     corners: Float[np.ndarray, "c 2"],
     places: Float[np.ndarray, "c 2"],
-) -> tuple[Float[np.ndarray, "c 2"], Bool[np.ndarray, " c"]]:
-    """Exactly where `target` shows the corners, near `places`, and which lie the same both ways."""
+) -> Aligned:
+    """Exactly where `target` shows the corners, near `places`; good are those that lie the same both ways."""
     start = torch.from_numpy(corners)
     there = align(source, target, start, torch.from_numpy(places))
     back = align(target, source, there.uv, start, torch.linalg.inv(there.shapes))
     sure = there.good & back.good & ((back.uv - start).norm(dim=1) < MAX_OFF)
-    return there.uv.numpy(), sure.numpy()
+    return there._replace(good=sure)
 
 
 def _extended(grey: UInt8[np.ndarray, "h w"], size: Int[np.ndarray, "2"]) -> UInt8[np.ndarray, "h2 w2"]:
@@ -154,18 +174,18 @@ def _extended(grey: UInt8[np.ndarray, "h w"], size: Int[np.ndarray, "2"]) -> UIn
     return cv2.copyMakeBorder(grey, 0, int(below), 0, int(right), cv2.BORDER_REPLICATE)
 
 
-def _triangulate(bundle: Bundle, track: dict[int, np.ndarray]) -> Float[np.ndarray, "3"] | None:
+def _triangulate(bundle: Bundle, track: dict[int, Place]) -> Float[np.ndarray, "3"] | None:
     """The world point of a track by linear least squares; None if any photo contradicts it."""
     rows = []
-    for view, pixel in track.items():
-        x, y = _normalised(bundle, view, pixel[None])[0]
+    for view, place in track.items():
+        x, y = _normalised(bundle, view, place.uv[None])[0]
         pose = np.concatenate([bundle.rotations[view].numpy(), bundle.translations[view].numpy()[:, None]], 1)
         rows += [x * pose[2] - pose[0], y * pose[2] - pose[1]]
     point = np.linalg.svd(np.stack(rows))[2][-1]
     xyz = point[:3] / point[3]
-    for view, pixel in track.items():
+    for view, place in track.items():
         uv, depth = _project(bundle, view, xyz[None])
-        if depth[0] <= 0 or np.linalg.norm(uv[0] - pixel) > MAX_ERROR:
+        if depth[0] <= 0 or np.linalg.norm(uv[0] - place.uv) > MAX_ERROR:
             return None
     return xyz
 

@@ -33,6 +33,12 @@ MAX_STEP, MAX_MOVE = 1.0, 2.0
 """Pixels of one step, and of all together."""
 MIN_LIKENESS = 0.95
 """Weighted correlation of two patches of one surface."""
+KEYPOINT_SIGMA = 0.3
+"""Pixels by which a keypoint is off that is not aligned: SIFT's."""
+LEFT_SIGMA = 0.1
+"""Pixels by which the sharpest patch is off, where noise alone would leave .03: surfaces bend otherwise than
+by affinities, and lenses have further terms. Between the .04 pixels that lie between aligned keypoints and
+their points on the fountain, and the .15 on phones' photos."""
 PARAMETERS = 6
 """Shift and affinity."""
 
@@ -46,6 +52,8 @@ class Aligned(NamedTuple):
     """What takes offsets in the one photo to those in the other."""
     good: Bool[Tensor, " k"]
     """Which came to rest, alike and inside both photos."""
+    covariances: Float[Tensor, "k 2 2"]
+    """Of `uv`, in squared pixels, as of `_covariances`."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,11 @@ def align(
 ) -> Aligned:
     """Where `target` shows the patches around the pixels `uv` of `source`, looked for near the pixels
     `start`; `shapes` are guesses of the affinities, by default none."""
-    here, places = uv.float(), start.float()
+    here, places = uv.float(), start.float().clone()
     shapes = torch.eye(2).repeat(len(here), 1, 1) if shapes is None else shapes.clone()
     good = torch.zeros(len(here), dtype=torch.bool)
     if not len(here):
-        return Aligned(places.double(), shapes, good)
+        return Aligned(places.double(), shapes, good, alike(len(here), LEFT_SIGMA))
     offsets, weight = _samples()
     wanted, jacobian = _template(source, here, offsets, weight)
     weighted = jacobian * weight[:, None]
@@ -113,15 +121,33 @@ def align(
             break
     good &= (places - start).norm(dim=1) < MAX_MOVE
     good &= (likeness > MIN_LIKENESS) & source.inside(here) & target.inside(places)
-    return Aligned(places.double(), shapes, good)
+    by_noise = shapes @ (inverse[:, :2, :2] * weight.square().sum()) @ shapes.mT
+    return Aligned(places.double(), shapes, good, _covariances(by_noise, likeness))
+
+
+def _covariances(by_noise: Float[Tensor, "k 2 2"], likeness: Float[Tensor, " k"]) -> Float[Tensor, "k 2 2"]:
+    """`LEFT_SIGMA`, and what least squares leave open: `by_noise` for patches that differ by their deviation.
+    Along an edge that is much, across it little."""
+    noise = 2 * (1 - likeness).clamp_min(0)  # mean square by which normalised patches differ
+    # A sample shares its noise with its neighbours, which `BLUR` has mixed.
+    shared = 4 * np.pi * BLUR**2 / (2 * RADIUS / (SAMPLES - 1)) ** 2
+    return alike(len(likeness), LEFT_SIGMA) + (shared * noise[:, None, None] * by_noise).double()
+
+
+def alike(count: int, sigma: float) -> Float[Tensor, "k 2 2"]:
+    """Covariances of `count` places that are off by `sigma` in each direction."""
+    return sigma**2 * torch.eye(2, dtype=torch.float64).repeat(count, 1, 1)
 
 
 def with_aligned_keypoints(bundle: Bundle, pictures: Sequence[Picture]) -> Bundle:
-    """The bundle with each point's keypoints laid over that of the photo in the middle of those that see it;
-    where they do not come to lie, they stay. `pictures` are the bundle's photos, in its pixels."""
+    """The bundle with each point's keypoints laid over that of the photo in the middle of those that see it,
+    and how sure they are; where they do not come to lie, they stay, and are less sure. `pictures` are the
+    bundle's photos, in its pixels."""
     photos = [blurred(picture.grey) for picture in pictures]
     reference = _references(bundle)
-    uv = bundle.uv.clone()
+    held = reference == torch.arange(len(reference))
+    uv, covariances = bundle.uv.clone(), alike(len(bundle.uv), KEYPOINT_SIGMA)
+    covariances[held] = alike(int(held.sum()), LEFT_SIGMA)
     for source in range(len(photos)):
         for target in range(len(photos)):
             mine = (bundle.view == target) & (bundle.view[reference] == source)
@@ -129,7 +155,8 @@ def with_aligned_keypoints(bundle: Bundle, pictures: Sequence[Picture]) -> Bundl
             if source != target and len(rows):
                 found = align(photos[source], photos[target], bundle.uv[reference[rows]], bundle.uv[rows])
                 uv[rows[found.good]] = found.uv[found.good]
-    return replace(bundle, uv=uv)
+                covariances[rows[found.good]] = found.covariances[found.good]
+    return replace(bundle, uv=uv, covariances=covariances)
 
 
 def _references(bundle: Bundle) -> Int[Tensor, " k"]:

@@ -148,6 +148,35 @@ def test_wrong_keypoints_do_not_bend_the_cameras() -> None:
     assert abs(found.focals.item() / FOCAL - 1) < 2e-3
 
 
+def test_keypoints_count_by_the_covariances_that_they_come_with() -> None:
+    truth, generator = exact(), torch.Generator().manual_seed(3)
+    along = 2 * torch.pi * torch.rand(len(truth.uv), 1, generator=generator, dtype=torch.float64)
+    cos, sin = along.cos(), along.sin()
+    axes = torch.stack([torch.cat([cos, sin], 1), torch.cat([-sin, cos], 1)], 2)
+    sigmas = torch.tensor([0.6, 0.05], dtype=torch.float64)
+    noise = sigmas * torch.randn(truth.uv.shape, generator=generator, dtype=torch.float64)
+    blind = replace(truth, uv=truth.uv + (axes @ noise[..., None])[..., 0])
+    told = replace(blind, covariances=axes @ torch.diag(sigmas**2) @ axes.mT)
+    off = [
+        similarity_residuals(centres(adjust(bundle, prior(6.0))), centres(truth)).max()
+        for bundle in (told, blind)
+    ]
+    assert off[0] < 0.5 * off[1]
+
+
+def test_whitened_residuals_are_those_of_the_typical_keypoint() -> None:
+    bundle, generator = disturbed(exact()), torch.Generator().manual_seed(4)
+    half = torch.randn(len(bundle.uv), 2, 2, generator=generator, dtype=torch.float64)
+    covariances = half @ half.mT + 0.1 * torch.eye(2)
+    residuals = bundle.residuals()
+    whitened = (replace(bundle, covariances=covariances).whitening() @ residuals[..., None])[..., 0]
+    mahalanobis = (residuals * torch.linalg.solve(covariances, residuals)).sum(1)
+    typical = torch.linalg.det(covariances).sqrt().median()
+    torch.testing.assert_close(whitened.square().sum(1), typical * mahalanobis)
+    same = replace(bundle, covariances=covariances[:1].expand_as(covariances) * 0 + 0.04 * torch.eye(2))
+    torch.testing.assert_close(same.whitening(), bundle.whitening())
+
+
 def test_a_point_behind_a_camera_leaves_all_as_it_was() -> None:
     bundle = exact()
     xyz = bundle.xyz.clone()

@@ -60,8 +60,9 @@ def test_what_flow_finds_is_laid_over_exactly(scene) -> None:
     bundle, pictures, _ = scene
     photo = blurred(pictures[0].grey)
     corners = bundle.uv[(bundle.view == 0) & ((bundle.uv > 20) & (bundle.uv < 200)).all(1)].numpy()
-    places, sure = _lay(photo, photo, corners, corners + 0.6)
-    assert sure.mean() > 0.8 and np.abs(places - corners)[sure].max() < 0.02
+    laid = _lay(photo, photo, corners, corners + 0.6)
+    off = np.abs(laid.uv.numpy() - corners)[laid.good.numpy()]
+    assert laid.good.double().mean() > 0.8 and off.max() < 0.02
 
 
 def test_photos_may_differ_in_size(scene) -> None:

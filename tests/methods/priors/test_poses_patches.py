@@ -12,7 +12,15 @@ from tracked import Tracked, tracked_photos
 from recon.geometry import project, unproject
 from recon.methods.priors.poses_adjust import Bundle, LensPrior, adjust
 from recon.methods.priors.poses_features import Picture
-from recon.methods.priors.poses_patches import RADIUS, _references, align, blurred, with_aligned_keypoints
+from recon.methods.priors.poses_patches import (
+    KEYPOINT_SIGMA,
+    LEFT_SIGMA,
+    RADIUS,
+    _references,
+    align,
+    blurred,
+    with_aligned_keypoints,
+)
 
 WARP = torch.tensor([[1.12, 0.1], [-0.06, 0.9]])
 SHIFT = torch.tensor([7.3, -4.6])
@@ -36,7 +44,9 @@ def test_a_bent_patch_of_another_contrast_is_found_to_hundredths_of_a_pixel(gain
     true = UV @ WARP.T + SHIFT
     generator = torch.Generator().manual_seed(0)
     start = true + 2 * torch.rand(true.shape, generator=generator) - 1
+    asked = start.clone()
     found = align(SOURCE, target, UV, start)
+    assert torch.equal(start, asked)
     assert found.good.float().mean() > 0.8
     assert (found.uv - true)[found.good].norm(dim=1).median() < 0.03
     assert (found.uv - true)[found.good].norm(dim=1).max() < 0.15
@@ -54,6 +64,40 @@ def test_other_surfaces_and_borders_are_not_believed() -> None:
     flat = blurred(np.full((160, 200), 90, dtype=np.uint8))
     assert not align(flat, flat, UV, UV + 0.5).good.any()
     assert len(align(SOURCE, SOURCE, UV[:0], UV[:0]).uv) == 0
+
+
+def noisy_copies(values: np.ndarray, sigma: float, count: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [
+        (values + sigma * rng.standard_normal(values.shape)).round().clip(0, 255).astype(np.uint8)
+        for _ in range(count)
+    ]
+
+
+def test_covariances_are_those_of_many_noisy_photos() -> None:
+    values = drawn(200, 160, torch.eye(2), torch.zeros(2))
+    source = blurred(values)
+    measured, stated = [], []
+    for copy in noisy_copies(values, 5.0, 30):
+        found = align(source, blurred(copy), UV, UV)
+        left = LEFT_SIGMA**2 * torch.eye(2)
+        off = (found.uv - UV)[found.good]
+        measured.append(off[:, :, None] * off[:, None])
+        stated.append((found.covariances - left)[found.good])
+    ratio = torch.cat(measured).mean(0).diagonal() / torch.cat(stated).mean(0).diagonal()
+    assert (ratio > 0.5).all() and (ratio < 2).all(), ratio
+
+
+def test_a_patch_on_an_edge_is_certain_across_it_only() -> None:
+    v, u = np.mgrid[:80, :80] + 0.5
+    across = (u + v - 80) / 2**0.5
+    edge = 127 + 100 * np.tanh(across / 3) + 5 * np.sin(u / 3) * np.sin(v / 4)
+    first, second = (blurred(copy) for copy in noisy_copies(edge, 3.0, 2))
+    middle = torch.tensor([[40.0, 40.0]])
+    found = align(first, second, middle, middle)
+    variances, axes = torch.linalg.eigh(found.covariances[0] - LEFT_SIGMA**2 * torch.eye(2))
+    assert variances[1] > 10 * variances[0] > 0
+    assert abs(axes[0, 1] - -axes[1, 1]) < 0.2 * abs(axes[0, 1]), "the edge runs from the lower left"
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +138,19 @@ def test_keypoints_come_to_lie_on_what_the_photo_in_the_middle_shows(noisy) -> N
         before.append(float((bundle.uv[row] - true).norm()))
         after.append(float((aligned.uv[row] - true).norm()))
     assert np.median(before) > 0.4 and np.median(after) < 0.2 * np.median(before)
+
+
+def test_what_comes_to_lie_is_surer_than_a_keypoint_that_stays(noisy) -> None:
+    scene, bundle = noisy
+    aligned = with_aligned_keypoints(bundle, scene.pictures)
+    held = _references(bundle) == torch.arange(len(bundle.uv))
+    stays = ~held & (aligned.uv == bundle.uv).all(1)
+    assert aligned.covariances is not None and 5 < stays.sum() < len(stays) / 2
+    variances = torch.linalg.eigvalsh(aligned.covariances)
+    torch.testing.assert_close(variances[held], torch.full_like(variances[held], LEFT_SIGMA**2))
+    torch.testing.assert_close(variances[stays], torch.full_like(variances[stays], KEYPOINT_SIGMA**2))
+    laid = variances[~held & ~stays]
+    assert (laid > LEFT_SIGMA**2).all() and laid.median() < (KEYPOINT_SIGMA / 2) ** 2
 
 
 def test_cameras_that_are_off_come_nearer(noisy) -> None:
