@@ -217,7 +217,7 @@ class Measuring:
     def fit(self, name: str) -> tuple[FitState, float]:
         """The fitted field, and the seconds of the fit alone."""
         config, train = self.config, self.known.train
-        parts = config if name == "none" else replace(config, repair="blend")
+        parts = replace(config, repair="none" if name == "none" else "blend")
         recipe = make_recipe(parts, train, self.stereo)
         if "@" in name:
             assert isinstance(recipe.loop, RepairedFit)

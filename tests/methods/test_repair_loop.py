@@ -17,6 +17,7 @@ from recon.methods.co_regularisation import CoRegularisationConfig
 from recon.methods.repair.blend import Repaired
 from recon.methods.repair.config import RepairConfig
 from recon.methods.repair.loop import RepairedFit, look_from, photo_scores
+from recon.methods.repair.outside import PaintedFit
 from recon.methods.repair.pseudo_views import PseudoViewsConfig
 from recon.methods.repair.rounds import camera_of, place_by_support
 from recon.methods.repair.warps import Warps
@@ -75,10 +76,12 @@ def assert_same(a: Gaussians, b: Gaussians) -> None:
         assert torch.equal(x, y), name
 
 
-def test_repair_is_off_unless_asked_for(train: Truth):
-    assert METHODS["recon"][1].repair == "none"
-    assert make_recipe(METHODS["recon"][1], train.views, train.stereo).loop is fit
+def test_repair_in_the_fit_is_off_unless_asked_for(train: Truth):
+    assert METHODS["recon"][1].repair == "smooth" and METHODS["fsgs"][1].repair == "none"
+    assert make_recipe(config_of(None), train.views, train.stereo).loop is fit
     assert isinstance(make_recipe(config_of(), train.views, train.stereo).loop, RepairedFit)
+    after = make_recipe(METHODS["recon"][1], train.views, train.stereo)
+    assert isinstance(after.loop, PaintedFit) and after.loop.loop is fit and after.partner is None
 
 
 def test_repaired_pictures_are_fitted_between_start_and_end(train: Truth):

@@ -44,7 +44,7 @@ def row_of_balls(places: list[list[float]], radius: float, colour: float) -> Gau
 
 @pytest.mark.parametrize("colour", [0.0, 0.7])
 def test_what_photos_show_keeps_its_colour_and_what_is_hidden_takes_one(colour: float):
-    wall = [[0.3 * x, 0.3 * y, 2.0] for x in range(-2, 3) for y in range(-2, 3)]
+    wall = [[0.15 * x, 0.15 * y, 2.0] for x in range(-4, 5) for y in range(-4, 5)]
     others = [[0.0, 0.0, 3.0], [2.0, 0.0, 2.0], [0.0, 0.0, -2.0], [0.0, 0.0, 1.5]]
     gaussians = row_of_balls(wall + others, 0.2, colour)
     # From the side: it sees behind the wall, and what lies beside the photo.

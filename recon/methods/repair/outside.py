@@ -20,11 +20,14 @@ from recon.methods.repair.rounds import Place, Repair, camera_of, repaired_pictu
 from recon.rendering import Engine, render
 from recon.scene import Cameras, Views
 from recon.seeds import step_seed
+from recon.support import reduced
 from recon.trainer import FitConfig, FitState, Recipe, near_plane
 
-SHOWN = 0.02
-"""Photos do not show a Gaussian that fills less of them, in the mean, than this share of what it fills of the
-mended pictures."""
+MAX_PIXELS = 768
+"""The longer side of the mended pictures: what no photo shows is not known in more detail."""
+UNNOTICED = 0.002
+"""By how much photos may change where a Gaussian lies, half of the smallest step of 8 bits: its change of
+colour, times what it fills of them as a share of what it fills of the mended pictures."""
 FILLED = 1e-3
 """Pixels of mended pictures, by their weight, that a Gaussian must fill to take a colour from them."""
 
@@ -66,6 +69,7 @@ class PaintedFit:
         generator = torch.Generator().manual_seed(step_seed(config.seed, state.step))
         with torch.no_grad():
             cameras = self.place(views, stereo, look, self.config.rounds - 1, generator)
+            cameras = reduced(cameras, MAX_PIXELS)
             pictures = repaired_pictures(views, cameras, look, self.repair, self.config.pseudo_views.reach)
         take_colours(state.gaussians, views.cameras, pictures, engine, near)
 
@@ -74,7 +78,7 @@ class PaintedFit:
 def take_colours(
     gaussians: Gaussians, photos: Cameras, pictures: dict[str, Tensor], engine: Engine, near: float
 ) -> Bool[Tensor, " g"]:
-    """Each Gaussian that no photo shows gets the mean colour of what it fills in the pictures of
+    """Each Gaussian whose change no photo would show gets the mean colour of what it fills in the pictures of
     `repaired_pictures`, the same from all sides; those that fill nothing of them keep theirs. Which did."""
     total, shown = gaussians.sh0.new_zeros(len(gaussians), 5), torch.zeros_like(gaussians.logit_opacities)
     for index in range(len(pictures["Ks"])):
@@ -84,11 +88,13 @@ def take_colours(
     for index, (width, height) in enumerate(photos.sizes):
         whole = torch.ones(height, width, 1, device=shown.device)
         shown += within(gaussians, photos, index, whole, engine, near)[:, 0]
-    colour, weight, filled = total.split([3, 1, 1], -1)
-    hidden = shown / len(photos) < SHOWN * filled[:, 0] / len(pictures["Ks"])
-    taken = hidden & (weight[:, 0] > FILLED)
-    constant = (colour / weight.clamp_min(FILLED) - 0.5) / SH_C0
-    gaussians.sh0.copy_(torch.where(taken[:, None, None], constant[:, None], gaussians.sh0))
+    mixed, weight, filled = total.split([3, 1, 1], -1)
+    colours = mixed / weight.clamp_min(FILLED)
+    change = (colours - (SH_C0 * gaussians.sh0[:, 0] + 0.5)).abs().amax(-1)
+    noticed = change * shown / len(photos) > UNNOTICED * filled[:, 0] / len(pictures["Ks"])
+    taken = ~noticed & (weight[:, 0] > FILLED)
+    constant = (colours[:, None] - 0.5) / SH_C0
+    gaussians.sh0.copy_(torch.where(taken[:, None, None], constant, gaussians.sh0))
     gaussians.shN.copy_(torch.where(taken[:, None, None], 0.0, gaussians.shN))
     return taken
 
