@@ -1,7 +1,7 @@
 """What each part of a method brings: the settings without it and with it alone, and the table of the results.
 
 A part is a field of `MethodConfig` whose settings hold weights, rates or the like: all 0 switch it off. The
-first Gaussians beyond the photos and on untrusted pixels are parts too, and so is a repair.
+first Gaussians beyond the photos and on untrusted pixels are parts too.
 """
 
 import dataclasses
@@ -21,9 +21,6 @@ NO_PARTS = ("fit", "repairing")
 FIRST_GAUSSIANS = {"border": "border", "untrusted_points": "untrusted_share"}
 """Part -> the setting of `initialise` that is 0 where it is off."""
 
-REPAIR = "repair"
-"""The field whose part is off by its name, `none`."""
-
 FULL, NONE = "full", "none"
 """Names of the variants with all parts and without any."""
 
@@ -33,15 +30,13 @@ def parts_of(config: MethodConfig) -> tuple[str, ...]:
     fields = [field.name for field in dataclasses.fields(config) if field.name not in NO_PARTS]
     regularisers = [name for name in fields if any(_switches(getattr(config, name)).values())]
     first = [part for part, setting in FIRST_GAUSSIANS.items() if getattr(config.initialise, setting)]
-    return (*regularisers, *first, *([REPAIR] if config.repair != "none" else []))
+    return (*regularisers, *first)
 
 
 def switched_off(config: MethodConfig, parts: Sequence[str]) -> MethodConfig:
     """`config` without `parts`."""
     for part in parts:
-        if part == REPAIR:
-            config = replace(config, repair="none")
-        elif part in FIRST_GAUSSIANS:
+        if part in FIRST_GAUSSIANS:
             config = replace(config, initialise=replace(config.initialise, **{FIRST_GAUSSIANS[part]: 0.0}))
         else:
             settings = getattr(config, part)

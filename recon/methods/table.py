@@ -72,7 +72,7 @@ class MethodConfig:
     confidence_rates: ConfidenceRatesConfig = field(default_factory=ConfidenceRatesConfig)
     score_distillation: ScoreDistillationConfig = field(default_factory=ScoreDistillationConfig)
     parameter_mean: ParameterMeanConfig = field(default_factory=ParameterMeanConfig)
-    repair: Literal["none", "smooth", "blend", "network", "diffusion"] = "smooth"
+    repair: Literal["none", "smooth", "blend", "network", "diffusion"] = "none"
     """What mends pictures between the photos: nothing; where no photo sees the surface, smooth colours or a
     small network (--repairing.painter), after the fit; or, in it, the photos that see the same surfaces, or
     these and, where none does, a diffusion model of yours (--repairing.diffusion.model)."""
@@ -94,7 +94,6 @@ PLAIN = MethodConfig(
     random_backdrop=RandomBackdropConfig(weight=0.0),
     shifted_camera=ShiftedCameraConfig(weight=0.0),
     parameter_mean=ParameterMeanConfig(mean_rate=0.0),
-    repair="none",
     densify="grow",
     # The 3DGS code's share of SSIM, and rates lower than those of "recon", near that code's: its growing is
     # tuned to them.
@@ -109,7 +108,7 @@ PLAIN = MethodConfig(
 METHODS: dict[str, tuple[str, MethodConfig]] = {
     "recon": (
         "Stereo points, opacity decay, dropout, random backdrop, shifted-camera consistency; coarse to fine, "
-        "the mean of the last steps, and smooth colours where no photo sees.",
+        "and the mean of the last steps.",
         MethodConfig(),
     ),
     "3dgs": ("Plain 3DGS from the same stereo points: no regulariser, no border, densification on.", PLAIN),

@@ -76,12 +76,12 @@ def assert_same(a: Gaussians, b: Gaussians) -> None:
         assert torch.equal(x, y), name
 
 
-def test_repair_in_the_fit_is_off_unless_asked_for(train: Truth):
-    assert METHODS["recon"][1].repair == "smooth" and METHODS["fsgs"][1].repair == "none"
+def test_repair_is_off_unless_asked_for(train: Truth):
+    assert METHODS["recon"][1].repair == "none"
     assert make_recipe(config_of(None), train.views, train.stereo).loop is fit
     assert isinstance(make_recipe(config_of(), train.views, train.stereo).loop, RepairedFit)
-    after = make_recipe(METHODS["recon"][1], train.views, train.stereo)
-    assert isinstance(after.loop, PaintedFit) and after.loop.loop is fit and after.partner is None
+    smooth = make_recipe(replace(METHODS["recon"][1], repair="smooth"), train.views, train.stereo)
+    assert isinstance(smooth.loop, PaintedFit) and smooth.loop.loop is fit and smooth.partner is None
 
 
 def test_repaired_pictures_are_fitted_between_start_and_end(train: Truth):

@@ -25,7 +25,7 @@ from recon.trainer import FitState, make_optimisers, near_plane
 
 RED = torch.tensor([1.0, 0.0, 0.0])
 CONFIG = replace(METHODS["recon"][1], fit=replace(METHODS["recon"][1].fit, max_steps=6), repair="none")
-PLACES = RepairConfig(pseudo_views=PseudoViewsConfig(count=1, candidates=2))
+PLACES = RepairConfig(max_loss=100.0, pseudo_views=PseudoViewsConfig(count=1, candidates=2))
 FIRST = replace(CONFIG.initialise, max_gaussians=300, border_spacing=2)
 BLEND = PLACES.blend
 K = torch.tensor([[32.0, 0, 16], [0, 32.0, 16], [0, 0, 1]])
@@ -91,6 +91,17 @@ def test_photos_stay_as_they_were_though_pictures_ask_for_another_colour(small_t
     for index, photo in enumerate(photos):
         drawn = render(gaussians, cameras, index, rasterize_cpu, near=near).rgb.detach()
         assert (drawn - photo).abs().mean() < 1 / 255
+
+
+def test_a_painting_that_cost_a_photo_is_taken_back_to_the_bit(small_truth: Truth, caplog):
+    truth = small_truth.select(0, 1, 2)
+    state, loop = fitted(truth)
+    before = {name: value.detach().clone() for name, value in state.gaussians.named_parameters()}
+    strict = replace(loop, config=replace(PLACES, max_loss=-100.0))
+    strict.paint(truth.views, truth.stereo, state, rasterize_cpu, CONFIG.fit)
+    for name, value in state.gaussians.named_parameters():
+        assert torch.equal(value, before[name]), name
+    assert "without it" in caplog.text
 
 
 def test_the_painting_comes_with_the_last_step(small_truth: Truth):

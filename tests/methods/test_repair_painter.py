@@ -262,7 +262,7 @@ def test_a_fit_ends_with_what_the_network_paints(small_truth: Truth, weights: Pa
         initialise=replace(config.initialise, max_gaussians=300, border_spacing=4),
         fit=replace(config.fit, max_steps=4),
         repair="network",
-        repairing=replace(config.repairing, painter=painter),
+        repairing=replace(config.repairing, painter=painter, max_loss=100.0),
     )
     found = []
     for repair in ("none", "network"):

@@ -4,6 +4,7 @@ Nothing else changes, and they stay where they are: what is painted past the edg
 other, so nothing would say how far away it is, and pictures that do not agree would make floaters of it.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from recon.events import Step
 from recon.gaussians import SH_C0, Gaussians
 from recon.methods.priors.stereo_types import StereoPrior
 from recon.methods.repair.config import RepairConfig
-from recon.methods.repair.loop import look_from
+from recon.methods.repair.loop import look_from, photo_scores
 from recon.methods.repair.rounds import Place, Repair, camera_of, repaired_pictures
 from recon.rendering import Engine, render
 from recon.scene import Cameras, Views
@@ -23,11 +24,13 @@ from recon.seeds import step_seed
 from recon.support import reduced
 from recon.trainer import FitConfig, FitState, Recipe, near_plane
 
+logger = logging.getLogger(__name__)
+
 MAX_PIXELS = 768
 """The longer side of the mended pictures: what no photo shows is not known in more detail."""
-UNNOTICED = 0.002
-"""By how much photos may change where a Gaussian lies, half of the smallest step of 8 bits: its change of
-colour, times what it fills of them as a share of what it fills of the mended pictures."""
+SHOWN = 0.02
+"""Photos do not show a Gaussian that fills less of them, in the mean, than this share of what it fills of the
+mended pictures."""
 FILLED = 1e-3
 """Pixels of mended pictures, by their weight, that a Gaussian must fill to take a colour from them."""
 
@@ -62,9 +65,11 @@ class PaintedFit:
     def paint(
         self, views: Views, stereo: StereoPrior, state: FitState, engine: Engine, config: FitConfig
     ) -> None:
-        """Gives the Gaussians that no photo shows their colours."""
+        """Gives the Gaussians that no photo shows their colours; the old ones again if a photo lost by it."""
         near = near_plane(stereo)
         look = look_from(state, engine, config, near)
+        scores = photo_scores(views, look)
+        before = [colour.detach().clone() for colour in (state.gaussians.sh0, state.gaussians.shN)]
         # On the host: the same cameras on every device.
         generator = torch.Generator().manual_seed(step_seed(config.seed, state.step))
         with torch.no_grad():
@@ -72,13 +77,20 @@ class PaintedFit:
             cameras = reduced(cameras, MAX_PIXELS)
             pictures = repaired_pictures(views, cameras, look, self.repair, self.config.pseudo_views.reach)
         take_colours(state.gaussians, views.cameras, pictures, engine, near)
+        changes = zip(scores, photo_scores(views, look), views.names, strict=True)
+        loss, name = max((was - now, name) for was, now, name in changes)
+        if loss > self.config.max_loss:
+            logger.warning("Repair cost %s %.2f dB: the scene is the one without it.", name, loss)
+            with torch.no_grad():
+                state.gaussians.sh0.copy_(before[0])
+                state.gaussians.shN.copy_(before[1])
 
 
 @torch.no_grad()
 def take_colours(
     gaussians: Gaussians, photos: Cameras, pictures: dict[str, Tensor], engine: Engine, near: float
 ) -> Bool[Tensor, " g"]:
-    """Each Gaussian whose change no photo would show gets the mean colour of what it fills in the pictures of
+    """Each Gaussian that no photo shows gets the mean colour of what it fills in the pictures of
     `repaired_pictures`, the same from all sides; those that fill nothing of them keep theirs. Which did."""
     total, shown = gaussians.sh0.new_zeros(len(gaussians), 5), torch.zeros_like(gaussians.logit_opacities)
     for index in range(len(pictures["Ks"])):
@@ -88,13 +100,11 @@ def take_colours(
     for index, (width, height) in enumerate(photos.sizes):
         whole = torch.ones(height, width, 1, device=shown.device)
         shown += within(gaussians, photos, index, whole, engine, near)[:, 0]
-    mixed, weight, filled = total.split([3, 1, 1], -1)
-    colours = mixed / weight.clamp_min(FILLED)
-    change = (colours - (SH_C0 * gaussians.sh0[:, 0] + 0.5)).abs().amax(-1)
-    noticed = change * shown / len(photos) > UNNOTICED * filled[:, 0] / len(pictures["Ks"])
-    taken = ~noticed & (weight[:, 0] > FILLED)
-    constant = (colours[:, None] - 0.5) / SH_C0
-    gaussians.sh0.copy_(torch.where(taken[:, None, None], constant, gaussians.sh0))
+    colour, weight, filled = total.split([3, 1, 1], -1)
+    hidden = shown / len(photos) < SHOWN * filled[:, 0] / len(pictures["Ks"])
+    taken = hidden & (weight[:, 0] > FILLED)
+    constant = (colour / weight.clamp_min(FILLED) - 0.5) / SH_C0
+    gaussians.sh0.copy_(torch.where(taken[:, None, None], constant[:, None], gaussians.sh0))
     gaussians.shN.copy_(torch.where(taken[:, None, None], 0.0, gaussians.shN))
     return taken
 
