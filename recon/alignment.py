@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from recon.camera_offsets import CameraOffsets, OffsetRates
+from recon.exposure import photographed
 from recon.gaussians import Gaussians
 from recon.losses import photometric_loss
-from recon.rendering import Engine, render
+from recon.rendering import Engine
 from recon.scene import Views
 
 
@@ -41,7 +42,7 @@ def align_to_scene(
     for index, (photo, mask) in enumerate(zip(views.images, views.masks, strict=True)):
         offsets = CameraOffsets(views.cameras.select([index]), config.rates, unit)
         for step in range(config.steps):
-            rendering = render(still, offsets.drawn(), 0, engine, near=near).over(still.backdrop)
+            rendering = photographed(still, offsets.drawn(), 0, engine, near)
             photometric_loss(rendering.rgb, photo, mask, config.dssim_weight).backward()
             offsets.step(config.final ** (step / config.steps))
         poses[index] = offsets.cameras().camera_from_world[0]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from jaxtyping import Float
 from torch import Tensor
 
 from recon.gaussians import Gaussians
@@ -66,6 +67,16 @@ class CamerasRefined:
 
 
 @dataclass(frozen=True)
+class ExposuresFound:
+    """The photos differ in exposure or white balance, and are fitted as if they did not."""
+
+    names: tuple[str, ...]
+    """Of the photos."""
+    factors: Float[Tensor, "n 3"]
+    """How much lighter each is than their mean, by channel."""
+
+
+@dataclass(frozen=True)
 class ViewsPlaced:
     """All cameras are known."""
 
@@ -99,6 +110,6 @@ class Step:
     """The live parameters: copy what must not change."""
 
 
-Event = Progress | CamerasSolved | CamerasRefined | ViewsPlaced | FitStarted | Step
+Event = Progress | CamerasSolved | CamerasRefined | ExposuresFound | ViewsPlaced | FitStarted | Step
 
 Watch = Callable[[Event], None]

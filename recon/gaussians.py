@@ -14,6 +14,7 @@ class Gaussians(nn.Module):
     Raw parameters carry other names than the values they stand for: `log_scales`, `logit_opacities`.
     `quats` are wxyz and need not be of unit length. `sh0` is (g, 1, 3), `shN` (g, k, 3) with
     k = (degree + 1)^2 - 1. `backdrop` is the colour behind all of them in the photos; None without one.
+    `exposures` are what photos of these had, where they differed (`recon.exposure.find_exposures`).
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Gaussians(nn.Module):
         sh0: Float[Tensor, "g 1 3"],
         shN: Float[Tensor, "g k 3"],
         backdrop: Float[Tensor, "3"] | None = None,
+        exposures: Float[Tensor, "n 6"] | None = None,
     ) -> None:
         super().__init__()
         self.means = nn.Parameter(means)
@@ -35,6 +37,8 @@ class Gaussians(nn.Module):
         self.shN = nn.Parameter(shN)
         self.backdrop: Float[Tensor, 3] | None
         self.register_buffer("backdrop", backdrop)
+        self.exposures: Float[Tensor, "n 6"] | None
+        self.register_buffer("exposures", exposures)
 
     def __len__(self) -> int:
         return len(self.means)
@@ -67,12 +71,12 @@ class Gaussians(nn.Module):
     def select(self, keep: Bool[Tensor, " g"]) -> "Gaussians":
         """The Gaussians where `keep` is true, as new parameters."""
         kept = {name: value.detach()[keep] for name, value in self.named_parameters()}
-        return Gaussians(**kept, backdrop=self.backdrop)
+        return Gaussians(**kept, backdrop=self.backdrop, exposures=self.exposures)
 
     def snapshot(self) -> "Gaussians":
         """A copy that no later step of a fit changes; the thread that takes the steps makes it."""
         copies = {name: value.detach().clone() for name, value in self.named_parameters()}
-        return Gaussians(**copies, backdrop=self.backdrop)
+        return Gaussians(**copies, backdrop=self.backdrop, exposures=self.exposures)
 
 
 def sh0_from_rgb(rgb: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:

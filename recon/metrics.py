@@ -17,8 +17,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from recon.errors import MachineError
+from recon.exposure import photographed
 from recon.gaussians import Gaussians
-from recon.rendering import Engine, render
+from recon.rendering import Engine
 from recon.rendering.ssim import C1, C2, WINDOW, ssim
 from recon.scene import Views
 from recon.weights import check_backbone
@@ -240,8 +241,7 @@ def evaluate(
     """Scores of each view by name; pictures are rounded to 8 bits first."""
     scores = {}
     for index, name in enumerate(views.names):
-        rendering = render(gaussians, views.cameras, index, engine, near=near)
-        rgb = quantise(rendering.over(gaussians.backdrop).rgb)
+        rgb = quantise(photographed(gaussians, views.cameras, index, engine, near).rgb)
         scores[name] = compare(rgb, views.images[index], views.masks[index], config, lpips)
     return scores
 

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from recon import datasets
 from recon.alignment import AlignmentConfig, align_to_scene
 from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.config import TrainConfig
 from recon.errors import ReconError
-from recon.events import FitStarted, Progress, Step, ViewsPlaced, Watch
+from recon.events import ExposuresFound, FitStarted, Progress, Step, ViewsPlaced, Watch
 from recon.exporting import write_ply, write_views
+from recon.exposure import at_one_exposure, find_exposures, photographed
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.initialise import initialise
@@ -30,7 +33,7 @@ from recon.methods.table import MethodConfig, make_recipe
 from recon.metrics import WHOLE_PICTURE, Distance, MetricsConfig, Scores, evaluate, mean_scores, quantise
 from recon.placing import place_cameras
 from recon.provenance import commit, machine, peak_memory_gb
-from recon.rendering import Engine, engine_name, render, synchronise
+from recon.rendering import Engine, engine_name, synchronise
 from recon.report import Journal, write_report
 from recon.run_folder import RunFolder, plain, write_json
 from recon.scene import Views
@@ -67,6 +70,8 @@ class Report:
     commit: str
     engine: str
     machine: str
+    exposures: dict[str, tuple[float, ...]] | None = None
+    """How much lighter than their mean each train photo is, by channel; None where they hardly differ."""
     psnr_masked: float | None = None
     """Of the object, as the two below; None without masks, or where a protocol does not ask for them."""
     ssim_masked: float | None = None
@@ -156,14 +161,16 @@ def fit_views(
     device = views.images[0].device
     with clock.stage("stereo"):
         stereo = find_stereo(views, config, watch, depth, run and run.stereo)
-    recipe = make_recipe(config, views, stereo)
+        level, exposures = alike(views, stereo, config, watch)
+    recipe = make_recipe(config, level, stereo)
     with clock.stage("fit"), stop_at_interrupt() as stop:
         if run is not None and run.checkpoint.exists():
             state = load_checkpoint(run.checkpoint, config.fit.rates, recipe, device)
         else:
-            state = first_state(views, stereo, config)
+            state = first_state(level, stereo, config)
+        state.gaussians.exposures = exposures
         watch(FitStarted(views, state.gaussians, near_plane(stereo), stop))
-        for step in recipe.loop(views, stereo, state, recipe, engine, config.fit):
+        for step in recipe.loop(level, stereo, state, recipe, engine, config.fit):
             if step.step % READ_EVERY == 0:
                 check_finite(step)
             watch(step)
@@ -186,6 +193,16 @@ def find_stereo(
         watch(Progress("stereo", index + 1, len(views)))
 
     return cached_stereo(kept, views, config.stereo, config.depth_range, tell, depth)
+
+
+def alike(
+    views: Views, stereo: StereoPrior, config: MethodConfig, watch: Watch
+) -> tuple[Views, Float[Tensor, "n 6"] | None]:
+    """The views at one exposure, and what was taken out, for the Gaussians to keep; told if there is any."""
+    exposures = find_exposures(views, stereo, config.exposure)
+    if exposures is not None:
+        watch(ExposuresFound(views.names, exposures[:, 3:].exp()))
+    return at_one_exposure(views, exposures), exposures
 
 
 def first_state(views: Views, stereo: StereoPrior, config: MethodConfig) -> FitState:
@@ -256,12 +273,19 @@ def write_comparisons(
     folder.mkdir(exist_ok=True)
     for index, name in enumerate(held_out.names):
         with torch.no_grad():
-            rendering = render(gaussians, held_out.cameras, index, engine, near=near)
-            rgb = quantise(rendering.over(gaussians.backdrop).rgb)
+            rgb = quantise(photographed(gaussians, held_out.cameras, index, engine, near).rgb)
         pair = torch.cat([rgb, held_out.images[index]], dim=1)
         pixels = (pair * 255).round().to(torch.uint8).cpu().numpy()
         with atomic_file(folder / f"{Path(name).stem}.png") as file:
             file.write(iio.imwrite("<bytes>", pixels, extension=".png"))
+
+
+def _factors(views: Views, exposures: Float[Tensor, "n 6"] | None) -> dict[str, tuple[float, ...]] | None:
+    """The exposures as the report has them."""
+    if exposures is None:
+        return None
+    rows = zip(views.names, exposures[:, 3:].exp().tolist(), strict=True)
+    return {name: tuple(round(factor, 4) for factor in factors) for name, factors in rows}
 
 
 def make_report(
@@ -295,6 +319,7 @@ def make_report(
         commit=clock.commit,
         engine=engine_name(engine),
         machine=machine(clock.device),
+        exposures=_factors(views, fitted.state.gaussians.exposures),
         psnr_masked=mean and mean.psnr_masked,
         ssim_masked=mean and mean.ssim_masked,
         lpips_masked=mean and mean.lpips_masked,

@@ -14,7 +14,16 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from recon.events import CamerasRefined, CamerasSolved, Event, FitStarted, PhotoRow, Progress, Step
+from recon.events import (
+    CamerasRefined,
+    CamerasSolved,
+    Event,
+    ExposuresFound,
+    FitStarted,
+    PhotoRow,
+    Progress,
+    Step,
+)
 from recon.retake import retakes
 
 READ_EVERY = 25
@@ -61,6 +70,8 @@ class Terminal:
                     self._console.print(caution)
             case CamerasRefined():
                 self._console.print(refinement_sentence(event), highlight=False)
+            case ExposuresFound():
+                self._console.print(exposure_sentence(event), highlight=False)
             case FitStarted(_, gaussians):
                 self._console.print(f"{len(gaussians):,} first Gaussians")
             case Step(step, max_steps, losses, gaussians):
@@ -82,6 +93,17 @@ def refinement_sentence(event: CamerasRefined) -> str:
     if not event.changed:
         return f"The cameras stay as they were, for {event.by} fit no better with others ({change})."
     return f"{event.changed} cameras were adjusted to {event.by} ({change})."
+
+
+def exposure_sentence(event: ExposuresFound) -> str:
+    """How much the photos differ, and what is done about it."""
+    most = (event.factors - 1).abs().amax(dim=1)
+    photo = int(most.argmax())
+    share = 100 * float(most[photo])
+    return (
+        f"The photos differ in exposure or white balance, {event.names[photo]} by {share:.0f} % from their "
+        "mean; they are fitted as if they did not (--exposure.weight 0 leaves them as they are)."
+    )
 
 
 def camera_table(rows: tuple[PhotoRow, ...]) -> Table:

@@ -61,7 +61,9 @@ def show_row(row: Mapping[str, object], columns: Sequence[str], output: Path | N
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return str(value)
 
 
 Key = tuple[str, int]

@@ -8,9 +8,10 @@ from PIL import Image
 from torch import Tensor
 
 from recon.datasets.splits import spread
+from recon.exposure import photographed
 from recon.gaussians import Gaussians
 from recon.metrics import quantise
-from recon.rendering import Engine, render
+from recon.rendering import Engine
 from recon.scene import Views
 
 MAX_SIZE = 640
@@ -42,8 +43,7 @@ def draw_pictures(
     their scores, so that every method shows the same ones."""
     files = {}
     for index in spread(len(views), max(0, min(count, len(views)))):
-        rendering = render(gaussians, views.cameras, index, engine, near=near)
-        rgb = quantise(rendering.over(gaussians.backdrop).rgb)
+        rgb = quantise(photographed(gaussians, views.cameras, index, engine, near).rgb)
         photo = views.images[index]
         pictures = {SHOWN: rgb, PHOTO: photo, ERROR: error_picture(rgb, photo)}
         files |= {file_name(index, kind): jpeg(reduced(picture)) for kind, picture in pictures.items()}

@@ -21,12 +21,13 @@ from recon.datasets.photo_file import upright_size
 from recon.datasets.posed import reduce_views
 from recon.errors import InputError
 from recon.events import Watch
+from recon.exposure import photographed
 from recon.files import atomic_file
 from recon.gaussians import Gaussians
 from recon.methods.table import MethodConfig
 from recon.metrics import quantise
 from recon.pipeline import Stopwatch, fit_views
-from recon.rendering import Engine, render, synchronise
+from recon.rendering import Engine, synchronise
 from recon.run_folder import plain, write_json
 from recon.scene import Cameras, Views
 from recon.trainer import near_plane
@@ -94,9 +95,7 @@ def render_pictures(
     """Writes what each camera sees as an RGB PNG of 8 bits; returns the mean seconds of rendering one."""
     pictures, begin = [], time.perf_counter()
     for index in range(len(cameras)):
-        pictures.append(
-            quantise(render(gaussians, cameras, index, engine, near=near).over(gaussians.backdrop).rgb)
-        )
+        pictures.append(quantise(photographed(gaussians, cameras, index, engine, near).rgb))
     synchronise(pictures[0].device)
     seconds = (time.perf_counter() - begin) / len(pictures)
     for picture, path in zip(pictures, paths, strict=True):

@@ -15,6 +15,7 @@ from gsplat.strategy import DefaultStrategy
 from recon.densify import GrowAndPrune, Prune, PruneConfig, Strategy
 from recon.densify_budget import Budget, BudgetConfig
 from recon.errors import InputError
+from recon.exposure import ExposureConfig
 from recon.initialise import InitialiseConfig
 from recon.methods.co_regularisation import CoRegularisationConfig, PairedFit
 from recon.methods.coherence import Coherence, CoherenceConfig
@@ -55,6 +56,7 @@ class MethodConfig:
 
     depth_range: DepthRangeConfig = field(default_factory=DepthRangeConfig)
     stereo: StereoConfig = field(default_factory=StereoConfig)
+    exposure: ExposureConfig = field(default_factory=ExposureConfig)
     initialise: InitialiseConfig = field(default_factory=InitialiseConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     opacity_decay: OpacityDecayConfig = field(default_factory=OpacityDecayConfig)
@@ -88,6 +90,7 @@ class MethodConfig:
 
 
 PLAIN = MethodConfig(
+    exposure=ExposureConfig(weight=0.0),
     initialise=InitialiseConfig(untrusted_share=0.0, border=0.0, opacity=0.1, sh_degree=3),
     opacity_decay=OpacityDecayConfig(rate=0.0),
     dropout=DropoutConfig(max_rate=0.0),

@@ -10,7 +10,7 @@ from recon.gaussians import Gaussians
 from recon.memory import check_memory, needed_bytes
 from recon.methods.priors.single_view import DepthConfig
 from recon.methods.table import MethodConfig, make_recipe
-from recon.pipeline import READ_EVERY, check_finite, find_stereo, first_state
+from recon.pipeline import READ_EVERY, alike, check_finite, find_stereo, first_state
 from recon.rendering import Engine
 from recon.scene import Views
 from recon.trainer import near_plane
@@ -26,10 +26,12 @@ class SteppedFit:
         """Stereo and the first Gaussians, on the device of the views; `depth` adds what a network reads from
         each photo alone. Raises MachineError if the memory will not do."""
         check_memory(needed_bytes(views, parts.stereo, parts.initialise), views.images[0].device)
-        self.views, self.parts, self.engine = views, parts, engine
+        self.parts, self.engine = parts, engine
         self.stereo = find_stereo(views, parts, watch, depth)
-        self.recipe = make_recipe(parts, views, self.stereo)
-        self.state = first_state(views, self.stereo, parts)
+        self.views, exposures = alike(views, self.stereo, parts, watch)
+        self.recipe = make_recipe(parts, self.views, self.stereo)
+        self.state = first_state(self.views, self.stereo, parts)
+        self.state.gaussians.exposures = exposures
         self._steps: Iterator[Step] | None = None
         watch(FitStarted(views, self.gaussians, self.near))
 

@@ -18,6 +18,7 @@ from torchmetrics.image import PeakSignalNoiseRatio
 from tyro.conf import Suppress
 
 from recon.errors import MachineError
+from recon.exposure import exposed
 from recon.gaussians import Gaussians, rgb_from_sh0
 from recon.losses import photometric_loss
 from recon.metrics import make_lpips
@@ -86,14 +87,15 @@ class SparseModel(SplatfactoModel):
 
     @torch.no_grad()
     def get_outputs(self, camera: NerfstudioCameras) -> dict[str, Tensor]:
-        """What the camera sees: rgb (h, w, 3) in [0, 1] before the backdrop, depth (h, w, 1) as z in world
-        units, accumulation (h, w, 1)."""
+        """What the camera sees: rgb (h, w, 3) in [0, 1] before the backdrop and exposed as the photos around,
+        depth (h, w, 1) as z in world units, accumulation (h, w, 1)."""
         gaussians = self.gaussians
         if self.crop_box is not None:
             gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
         cameras = from_nerfstudio(camera.to(self.device))
         backdrop = self.background_color.to(self.device) if gaussians.backdrop is None else gaussians.backdrop
         drawn = render(gaussians, cameras, 0, self.engine, near=float(self.near)).over(backdrop)
+        drawn = exposed(drawn, gaussians, cameras.centres[0])
         # Rays that hit nothing lie behind everything, not before it, when nerfstudio's viewer adds its own.
         depth = torch.where(drawn.alpha > 0, drawn.depth, drawn.depth.max())
         return {

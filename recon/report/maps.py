@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from recon.exposure import photographed
 from recon.gaussians import Gaussians
 from recon.geometry import inside, project, sample, unproject
-from recon.rendering import Engine, render
+from recon.rendering import Engine
 from recon.scene import Cameras
 
 MAX_SIZE = 320
@@ -36,7 +37,7 @@ def draw_maps(gaussians: Gaussians, cameras: Cameras, engine: Engine, near: floa
     drawn = []
     for index in range(len(small)):
         with torch.no_grad():
-            seen = render(gaussians, small, index, engine, near=near).over(gaussians.backdrop)
+            seen = photographed(gaussians, small, index, engine, near)
         depth = torch.where(seen.alpha > MIN_ALPHA, seen.depth, torch.zeros_like(seen.depth))
         drawn.append((seen.rgb.clamp(0, 1), depth))
     depths = [depth for _, depth in drawn]

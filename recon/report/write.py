@@ -50,7 +50,8 @@ def write_report(
         "<p>Blue: fitted photos; orange: held out. Drag to turn, wheel to zoom.</p>"
         + _distortion(train)
         + _camera_table(journal),
-        "What each photo supports": page.legend(dict(zip(SUPPORT_NAMES, SUPPORT_COLOURS, strict=True)))
+        "What each photo supports": _exposures(metrics)
+        + page.legend(dict(zip(SUPPORT_NAMES, SUPPORT_COLOURS, strict=True)))
         + "".join(
             _photo_row(name, image, m) for name, image, m in zip(train.names, train.images, maps, strict=True)
         ),
@@ -99,6 +100,21 @@ def _distortion(train: Views) -> str:
         f"<p>The lens distorts ({term}, the one radial term of COLMAP's SIMPLE_RADIAL, solved with the "
         "cameras): photos are undistorted once, and what is fitted, compared with the scene and exported is "
         "the undistorted photo.</p>"
+    )
+
+
+def _exposures(metrics: dict[str, Any]) -> str:
+    """How much lighter each photo is than their mean; nothing where they hardly differ."""
+    if metrics["exposures"] is None:
+        return ""
+    rows = [
+        (name, *(f"{100 * (factor - 1):+.0f} %" for factor in factors))
+        for name, factors in metrics["exposures"].items()
+    ]
+    return (
+        "<p>The photos differ in exposure or white balance. They were fitted as if they did not, so that the "
+        "scene has their mean; beside a photo it is shown with the photo's own.</p>"
+        + page.table(("photo, against the mean", "red", "green", "blue"), rows)
     )
 
 

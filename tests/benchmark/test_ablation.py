@@ -32,11 +32,14 @@ def regularisers(config, truth: Truth) -> set[str]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_parts_of_a_method_are_its_regularisers_and_its_first_gaussians(method: str, small_truth: Truth):
+def test_the_parts_of_a_method_are_its_regularisers_and_what_comes_before_the_loop(
+    method: str, small_truth: Truth
+):
     config = METHODS[method][1]
-    first = {"border", "untrusted_points"}
-    assert set(parts_of(config)) - first == regularisers(config, small_truth)
+    before_the_loop = {"exposure", "border", "untrusted_points"}
+    assert set(parts_of(config)) - before_the_loop == regularisers(config, small_truth)
     assert ("border" in parts_of(config)) == (config.initialise.border > 0)
+    assert ("exposure" in parts_of(config)) == (method == "recon")
 
 
 @pytest.mark.parametrize("part", parts_of(RECON))
