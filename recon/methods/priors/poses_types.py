@@ -1,20 +1,21 @@
 """What solving cameras takes and gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import tyro
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from recon.datasets.undistorted_photos import undistorted_photos
 from recon.events import PhotoRow
 from recon.lens import Lens
 from recon.methods.priors.poses_degenerate import Degenerate
-from recon.methods.priors.poses_features import Picture
+from recon.methods.priors.poses_features import Features, Matches, Picture
 from recon.methods.priors.poses_points import Observations, SparsePoints
 from recon.retake import retakes
 from recon.scene import Cameras, Photos, Views
@@ -26,9 +27,12 @@ CPU = torch.device("cpu")
 class PosesConfig:
     """Cameras from photos."""
 
-    matcher: Annotated[Literal["sift", "roma"], tyro.conf.arg(aliases=("--matcher",))] = "sift"
-    """What finds the places that photos have in common: SIFT keypoints, or RoMa, a network for photos far
-    apart or of plain things, which needs a package of its own."""
+    matcher: Annotated[
+        Literal["auto", "sift", "lightglue", "roma"], tyro.conf.arg(aliases=("--matcher",))
+    ] = "auto"
+    """What finds the places that photos have in common: SIFT keypoints; LightGlue on ALIKED keypoints, or
+    RoMa, which are networks for photos far apart or of plain things and need packages of their own; auto:
+    SIFT, and LightGlue, if its package is there, where SIFT leaves photos out or hanging on few points."""
     matcher_weights: Path | None = None
     """A folder with the two files of RoMa's weights (MIT, Apache-2.0; 1.7 GB); fetched otherwise."""
     max_size: int = 1600
@@ -81,10 +85,14 @@ class SolvedCameras(PlacedPhotos):
     """Of the registered photos."""
     pictures: tuple[Picture, ...]
     """The registered photos as they were matched."""
+    matcher: str
+    """That found them."""
     thorough: bool
     """Whether features had to be searched at twice the resolution."""
     degenerate: Degenerate | None = None
     """Why the cameras are less certain than they look."""
+    loose: tuple[str, ...] = ()
+    """Names of placed photos that share next to no point with two others at once."""
 
     @property
     def unregistered(self) -> tuple[str, ...]:
@@ -99,12 +107,17 @@ class SolvedCameras(PlacedPhotos):
     @property
     def caution(self) -> str | None:
         """One sentence about what makes the cameras less certain than they look."""
-        if self.degenerate is None:
-            return None
-        return (
-            "The photos show one flat surface, so that the focal length and with it the cameras are "
-            "uncertain; take in things that stand out from it."
-        )
+        if self.degenerate is not None:
+            return (
+                "The photos show one flat surface, so that the focal length and with it the cameras are "
+                "uncertain; take in things that stand out from it."
+            )
+        if self.loose:
+            return (
+                f"Next to nothing that two other photos show both is in {', '.join(self.loose)}, so that how "
+                "far from them it was taken is hardly known; take one more photo between each two."
+            )
+        return None
 
 
 @dataclass(frozen=True)
@@ -113,3 +126,33 @@ class LocatedCameras(PlacedPhotos):
 
     unregistered: tuple[str, ...]
     """Names of the others."""
+
+
+class Found(NamedTuple):
+    """What a matcher finds in pictures."""
+
+    features: list[Features]
+    matches: Matches | None
+    """Not verified yet; None where COLMAP compares the descriptors of the features."""
+
+
+class Links(NamedTuple):
+    """What a picture shows of the solved points."""
+
+    uv: Float[np.ndarray, "k 2"]
+    """Pixels of the picture."""
+    point: Int[Tensor, " k"]
+    """Index of the point there."""
+
+
+@runtime_checkable
+class Matcher(Protocol):
+    """Finds the places that pictures have in common."""
+
+    def find(self, pictures: Sequence[Picture], *, thorough: bool = False) -> Found:
+        """Features of the pictures, and what belongs together; `thorough` where that was too little."""
+        ...
+
+    def link(self, pictures: Sequence[Picture], solved: SolvedCameras) -> list[Links]:
+        """Solved points that each picture shows; the pictures took no part in solving them."""
+        ...

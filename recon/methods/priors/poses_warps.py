@@ -6,6 +6,7 @@ what comes back to where it started is kept; the geometry of two photos is verif
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float, Integer, UInt8
 from torch import Tensor
 
 from recon.methods.priors.poses_features import Features, Picture
+from recon.methods.priors.poses_types import Found, Links, SolvedCameras
 from recon.methods.priors.roma import Warp
 
 CELLS = 40
@@ -57,6 +59,36 @@ def warped_features(
         both = seen[:, i] & seen[:, j]
         matches[i, j] = np.stack([number[both, i], number[both, j]], axis=1)
     return features, matches
+
+
+@dataclass(frozen=True)
+class Warping:
+    """A network of that kind as a matcher; it knows no `thorough`."""
+
+    network: Network
+
+    def find(self, pictures: Sequence[Picture], *, thorough: bool = False) -> Found:
+        """As `warped_features`."""
+        return Found(*warped_features(pictures, self.network))
+
+    def link(self, pictures: Sequence[Picture], solved: SolvedCameras) -> list[Links]:
+        """Solved points that each picture shows."""
+        return [warped_points(picture, solved, self.network) for picture in pictures]
+
+
+def warped_points(picture: Picture, solved: SolvedCameras, network: Network) -> Links:
+    """What a picture shows of the points, by a network that carries them there from the photos that do."""
+    observations = solved.observations
+    uv, points = [], []
+    for view, other in enumerate(solved.pictures):
+        mine = (observations.view == view).nonzero().squeeze(1)
+        there, back = network(colours(other), colours(picture))
+        places, good = carry(other, picture, there, back, observations.uv[mine].numpy())
+        uv.append(places[good])
+        points.append(observations.point[mine][good])
+    # A point that comes from several photos counts once.
+    point, first = np.unique(torch.cat(points).numpy(), return_index=True)
+    return Links(np.concatenate(uv)[first], torch.from_numpy(point))
 
 
 def carry(

