@@ -18,6 +18,7 @@ from recon.config import TrainConfig
 from recon.errors import InputError, MachineError
 from recon.events import Event, Watch
 from recon.files import held
+from recon.methods.priors.poses_lightglue import INSTALL, lightglue_is_there
 from recon.methods.published import PAPER, PUBLISHED
 from recon.methods.table import METHODS, MethodConfig
 from recon.metrics import MetricsConfig
@@ -193,6 +194,8 @@ def diagnosis() -> list[tuple[str, str, str]]:
         found = importlib.util.find_spec(package) is not None
         state = importlib.metadata.version(package) if found else "missing"
         rows.append((package, state, "" if found else f"pip install {package}"))
+    here = lightglue_is_there()
+    rows.append(("learned matcher", "LightGlue" if here else "missing", "" if here else INSTALL))
     for name, device in (("cpu", torch.device("cpu")), ("cuda", torch.device("cuda"))):
         try:
             pick_engine(name, pick_device(name))

