@@ -56,15 +56,18 @@ def found(views: Views, truth: Truth, config: ExposureConfig | None = None) -> T
     return find_exposures(views, truth.stereo, config or ExposureConfig())
 
 
-def test_the_factors_are_found_and_taken_out(truth: Truth):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_the_factors_are_found_and_taken_out(truth: Truth, device: str):
     dim = replace(truth.views, images=tuple(0.6 * image for image in truth.views.images))  # nothing clips
-    changed = multiplied(dim, LOGS)
-    exposures = found(changed, truth)
-    assert exposures is not None
-    torch.testing.assert_close(exposures[:, :3], truth.views.cameras.centres)
-    torch.testing.assert_close(exposures[:, 3:], LOGS, atol=0.01, rtol=0)
+    changed, stereo = multiplied(dim, LOGS).to(device), truth.stereo
+    maps = {name: getattr(stereo, name) for name in ("depths", "confidences", "consistent")}
+    stereo = replace(stereo, **{name: tuple(m.to(device) for m in each) for name, each in maps.items()})
+    exposures = find_exposures(changed, stereo, ExposureConfig())
+    assert exposures is not None and exposures.device == changed.images[0].device
+    torch.testing.assert_close(exposures[:, :3].cpu(), truth.views.cameras.centres)
+    torch.testing.assert_close(exposures[:, 3:].cpu(), LOGS, atol=0.01, rtol=0)
     for image, true in zip(at_one_exposure(changed, exposures).images, dim.images, strict=True):
-        torch.testing.assert_close(image, true, atol=0.01, rtol=0.01)
+        torch.testing.assert_close(image.cpu(), true, atol=0.01, rtol=0.01)
 
 
 def test_what_clips_tells_nothing(truth: Truth):
