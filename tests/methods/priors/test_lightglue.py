@@ -196,7 +196,7 @@ def test_auto_does_not_believe_a_doubtful_answer(scene, known, package, monkeypa
         solve_cameras(read(scene.paths[:3]), PosesConfig())
 
 
-def test_masked_keypoints_are_left_out(scene, package):
+def test_keypoints_are_pixels_and_masked_ones_are_left_out(scene, known, package):
     photos = read(scene.paths[:3])
     mask = torch.ones(SIZE[1], SIZE[0], dtype=torch.bool)
     mask[:, :30] = False
@@ -204,8 +204,14 @@ def test_masked_keypoints_are_left_out(scene, package):
         photos.images, photos.names, (mask, None, None), paths=photos.paths, focal_priors=photos.focal_priors
     )
     solved = solve_cameras(hidden, PosesConfig(matcher="lightglue"))
-    uv = solved.observations.uv[solved.observations.view == 0]
+    mine = solved.observations.view == 0
+    uv, descriptors = solved.observations.uv[mine], solved.observations.descriptors[mine]
     assert len(uv) > 100 and float(uv[:, 0].min()) >= 30
+    # Where the points are: pixel centres at +.5.
+    xyz = known.xyz[(descriptors @ known.descriptors.T).argmax(dim=1)]
+    local = (xyz - known.poses[0][:3, 3]) @ known.poses[0][:3, :3]
+    true = local[:, :2] / local[:, 2:] * FOCAL + K[:2, 2]
+    assert float((uv - true).mean(dim=0).abs().max()) < 0.05
 
 
 def test_the_command_line_takes_it(scene, package, tmp_path):
