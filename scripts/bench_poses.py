@@ -73,10 +73,14 @@ def measure(chosen: PoseSet, config: PosesConfig) -> dict[str, object]:
 
 
 def _errors(chosen: PoseSet, solved: SolvedCameras) -> dict[str, float]:
-    if chosen.poses is None or len(solved.registered) < 2:
+    count = len(chosen.paths) - len(chosen.strangers)  # strangers come last
+    own = [place for place, index in enumerate(solved.registered) if index < count]
+    if chosen.poses is None or len(own) < 2:
         return {}
     measured = pose_accuracy(
-        solved.cameras.camera_from_world, torch.from_numpy(chosen.poses), solved.registered
+        solved.cameras.camera_from_world[own],
+        torch.from_numpy(chosen.poses[:count]),
+        [solved.registered[place] for place in own],
     )
     errors = {
         "rot": measured.rotation.mean().item(),
@@ -89,8 +93,8 @@ def _errors(chosen: PoseSet, solved: SolvedCameras) -> dict[str, float]:
         "centre": 100 * measured.worst_centre,
     }
     if chosen.focal is not None:
-        focals = torch.tensor([chosen.focal * max(size) for size in solved.cameras.sizes])
-        errors["focal"] = 100 * focal_error(solved.cameras.Ks, focals)
+        focals = torch.tensor([chosen.focal * max(solved.cameras.sizes[place]) for place in own])
+        errors["focal"] = 100 * focal_error(solved.cameras.Ks[own], focals)
     return {key: round(value, 3) for key, value in errors.items()}
 
 

@@ -23,9 +23,9 @@ from bench_poses import photos_of
 from pose_sets import PoseSet, flower
 
 from recon.datasets.splits import sparse_split
-from recon.methods.priors.poses import guess_lenses
 from recon.methods.priors.poses_accuracy import pose_accuracy
 from recon.methods.priors.poses_adjust import LOSS_SCALE
+from recon.methods.priors.poses_attempts import guess_lenses
 from recon.methods.priors.poses_features import extract, matched_database, pictures_from_files, quiet_colmap
 from recon.methods.priors.poses_mapping import best_model, polish
 from recon.methods.priors.poses_types import PosesConfig
@@ -43,7 +43,7 @@ def solve(chosen: PoseSet, kept: Path) -> None:
     photos = photos_of(chosen, 512)
     pictures = pictures_from_files(photos, PosesConfig().max_size)
     features = extract(pictures, thorough=False)
-    lenses = guess_lenses(photos, pictures)
+    lenses = guess_lenses(photos, pictures, range(len(photos)))
     with matched_database(pictures, features, lenses, guided=False, seed=0) as path:
         model = best_model(path, len(pictures), 0)
     assert model is not None and model.num_reg_images() == len(pictures), "flower is solved as a whole"

@@ -1,9 +1,10 @@
 """Photo sets with known cameras for bench_poses.py: which photos, where they were taken, by what lens."""
 
 import json
+import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def temple(data: Path) -> Group:
 
 def sets(data: Path, rendered: Path) -> Iterator[PoseSet]:
     """All sets; those whose photos are missing are left out with a word on stderr."""
-    kinds = (_fountain, _flower, _phones, _temple, _tourists, _mixed, _wide)
+    kinds = (_fountain, _flower, _phones, _temple, _tourists, _mixed, _wide, _drawn)
     for kind in kinds:
         try:
             yield from kind(data)
@@ -143,11 +144,13 @@ def _tourists(data: Path) -> Iterator[PoseSet]:
 
 def _mixed(data: Path) -> Iterator[PoseSet]:
     vase, fox = phone(data, "vase"), phone(data, "fox")
-    eight = spread(len(vase.paths), 8)
-    stranger = fox.paths[12]
-    poses = np.concatenate([vase.poses[eight], np.eye(4)[None]])
-    paths = (*(vase.paths[i] for i in eight), stranger)
-    yield PoseSet("vase+fox", paths, poses, vase.focal, strangers=(stranger.name,))
+    yield _with_stranger(vase.select("vase+fox", spread(len(vase.paths), 8)), fox.paths[12])
+
+
+def _with_stranger(chosen: PoseSet, stranger: Path) -> PoseSet:
+    """The set with a photo of something else at its end."""
+    poses = np.concatenate([chosen.poses, np.eye(4)[None]]) if chosen.poses is not None else None
+    return replace(chosen, paths=(*chosen.paths, stranger), poses=poses, strangers=(stranger.name,))
 
 
 def _wide(data: Path) -> Iterator[PoseSet]:
@@ -164,6 +167,23 @@ def _wide(data: Path) -> Iterator[PoseSet]:
     for first in range(2):
         chosen = [number - 1 for number in TEMPLE_RING[first::2]]
         yield group.select(f"wide/temple/{first}", chosen)
+
+
+DRAWS = 8
+"""Sets by themselves, and as many with a photo of something else among them."""
+
+
+def _drawn(data: Path) -> Iterator[PoseSet]:
+    """Three to eight photos of a scene at random, near each other or far; every other set with a stranger."""
+    groups = {"fox": phone(data, "fox"), "vase": phone(data, "vase"), "fountain": fountain(data)}
+    draw = random.Random(8)
+    for number in range(2 * DRAWS):
+        name, other = draw.sample(list(groups), 2)
+        group = groups[name]
+        indices = sorted(draw.sample(range(len(group.paths)), draw.randint(3, 8)))
+        chosen = group.select(f"drawn/{number}/{name}", indices)
+        stranger = draw.choice(groups[other].paths)
+        yield _with_stranger(chosen, stranger) if number % 2 else chosen
 
 
 def _rendered(folder: Path) -> Iterator[PoseSet]:

@@ -4,9 +4,10 @@ Image i + 1 of the database is photo i. COLMAP puts pixel centres at +0.5, as we
 """
 
 import os
+import shutil
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,6 +190,20 @@ def matched_database(
             )
         else:
             pycolmap.geometric_verification(path, two_view_geometry_options=verification)
+        yield path
+
+
+@contextmanager
+def database_without(database_path: Path, pairs: Iterable[tuple[int, int]]) -> Iterator[Path]:
+    """Path of a copy of a database in which pairs of photos have no verified matches; gone after the `with`
+    block."""
+    import pycolmap
+
+    with TemporaryDirectory(prefix="recon-poses-") as folder, quiet_colmap():
+        path = Path(shutil.copy(database_path, folder))
+        with pycolmap.Database.open(path) as database:
+            for i, j in pairs:
+                database.delete_two_view_geometry(i + 1, j + 1)
         yield path
 
 

@@ -32,7 +32,7 @@ class PosesConfig:
     ] = "auto"
     """What finds the places that photos have in common: SIFT keypoints; LightGlue on ALIKED keypoints, or
     RoMa, which are networks for photos far apart or of plain things and need packages of their own; auto:
-    SIFT, and LightGlue, if its package is there, where SIFT leaves photos out or hanging on few points."""
+    SIFT, and LightGlue, if its package is there, where SIFT leaves photos out or is not sure of places."""
     matcher_weights: Path | None = None
     """A folder with the two files of RoMa's weights (MIT, Apache-2.0; 1.7 GB); fetched otherwise."""
     max_size: int = 1600
@@ -93,6 +93,8 @@ class SolvedCameras(PlacedPhotos):
     """Why the cameras are less certain than they look."""
     loose: tuple[str, ...] = ()
     """Names of placed photos that share next to no point with two others at once."""
+    contested: tuple[str, ...] = ()
+    """Names of placed photos that many matches want elsewhere."""
 
     @property
     def unregistered(self) -> tuple[str, ...]:
@@ -111,6 +113,11 @@ class SolvedCameras(PlacedPhotos):
             return (
                 "The photos show one flat surface, so that the focal length and with it the cameras are "
                 "uncertain; take in things that stand out from it."
+            )
+        if self.contested:
+            return (
+                f"Many matches want {', '.join(self.contested)} elsewhere, as wallpaper and rows of windows "
+                "do, so that the cameras may be wrong; take one more photo between these and the others."
             )
         if self.loose:
             return (

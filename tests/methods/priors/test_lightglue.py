@@ -6,6 +6,7 @@ scene each photo shows.
 """
 
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 
@@ -18,8 +19,10 @@ from synthetic import cast, photograph
 from torch import Tensor
 
 from recon.errors import InputError
-from recon.methods.priors import poses_lightglue
+from recon.events import Progress
+from recon.methods.priors import poses, poses_attempts, poses_lightglue
 from recon.methods.priors.poses import PosesConfig, localise, solve_cameras
+from recon.methods.priors.poses_attempts import attempt
 from recon.methods.priors.poses_lightglue import MOST, SIDE, load_lightglue
 from recon.scene import Photos
 
@@ -163,6 +166,44 @@ def test_auto_does_not_believe_a_doubtful_answer(scene, known, package, monkeypa
     assert asked.caution is not None and "0.png" in asked.caution and "between each two" in asked.caution
     with pytest.raises(InputError, match="be matched with any other"):
         solve_cameras(read(scene.paths[:3]), PosesConfig())
+
+
+@pytest.fixture
+def searches(monkeypatch) -> list[tuple[str, bool]]:
+    """Those that were made, by matcher and thoroughness. All find the same, and that a photo is left out."""
+
+    def by_lightglue(photos, pictures, config, device, watch, *, thorough=False):
+        made.append((config.matcher, thorough))
+        found = attempt(photos, pictures, replace(config, matcher="lightglue"), device, watch)
+        return replace(found, matcher=config.matcher, thorough=thorough)
+
+    made: list[tuple[str, bool]] = []
+    monkeypatch.setattr(poses, "attempt", by_lightglue)
+    monkeypatch.setattr(poses.Attempt, "is_doubtful", lambda self, count: True)
+    return made
+
+
+def test_what_is_said_last_is_how_the_search_that_counts_was_made(scene, package, searches, monkeypatch):
+    monkeypatch.setattr(poses_attempts, "SOLID", 1_000_000)  # no search is sure of anything: the first counts
+    said = []
+    solved = solve_cameras(read(scene.paths[:3]), PosesConfig(), watch=said.append)
+    assert searches == [("sift", False), ("sift", True), ("lightglue", False)]
+    assert solved.matcher == "sift" and not solved.thorough
+    assert said[-1] == Progress("cameras", 3, 3, "cameras placed")
+    assert {event.note for event in said[:-1]} == {
+        f"{what}, by lightglue" for what in ("finding features", "matching photos", "placing cameras")
+    }
+
+
+def test_where_sift_is_sure_of_what_it_places_lightglue_says_whether_the_others_belong_here(
+    scene, package, searches, monkeypatch
+):
+    solve_cameras(read(scene.paths[:3]), PosesConfig())
+    assert searches == [("sift", False), ("lightglue", False)]
+    searches.clear()
+    monkeypatch.setattr("recon.methods.priors.poses.lightglue_is_there", lambda: False)
+    solve_cameras(read(scene.paths[:3]), PosesConfig())
+    assert searches == [("sift", False), ("sift", True)]
 
 
 def test_keypoints_are_pixels_and_masked_ones_are_left_out(scene, known, package):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,16 @@ from recon.datasets.photo_file import read_photo
 from recon.errors import InputError
 from recon.events import Progress
 from recon.geometry import rotation_angle
-from recon.methods.priors import poses
+from recon.methods.priors import poses_attempts
 from recon.methods.priors.poses import (
     PosesConfig,
     SolvedCameras,
     follows_corners,
-    guess_lenses,
     localise,
     solve_cameras,
     triangulate,
 )
+from recon.methods.priors.poses_attempts import guess_lenses
 from recon.methods.priors.poses_features import Picture
 from recon.scene import Cameras, Photos
 
@@ -232,18 +233,31 @@ def test_a_stranger_among_the_photos_is_left_out_by_name(tmp_path: Path) -> None
     assert {event.stage for event in told} == {"cameras"} and told[-1].done == told[-1].total
 
 
+def test_photos_of_one_camera_share_a_lens_though_a_stranger_has_another_size(tmp_path: Path) -> None:
+    paths, truth = true_poses("input")
+    stranger = write_photo(tmp_path / "stranger.png", seed=5, size=(200, 320))
+    photos = replace(read([*paths[2:5], stranger]), focal_priors=(None,) * 4)
+    solved = solve_cameras(photos, PosesConfig(max_size=400))
+    assert solved.registered == (0, 1, 2)
+    assert len({lens.K[0, 0] for lens in solved.lenses}) == 1
+    assert worst_relative_rotation(solved.cameras.camera_from_world, truth[2:5]) < 0.5
+
+
 def test_a_thorough_search_that_contradicts_itself_loses_to_a_quick_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = []
 
-    def drop_in_the_second(model: pycolmap.Reconstruction, features: object, matches: object) -> None:
+    def drop_in_the_second(
+        model: pycolmap.Reconstruction, features: object, matches: object
+    ) -> tuple[int, ...]:
         seen.append(model.num_reg_images())
         if len(seen) == 2:
             model.deregister_frame(model.images[3].frame_id)
+        return ()
 
-    monkeypatch.setattr(poses, "SOLID", 1_000_000)
-    monkeypatch.setattr(poses, "drop_contradicted", drop_in_the_second)
+    monkeypatch.setattr(poses_attempts, "SOLID", 1_000_000)
+    monkeypatch.setattr(poses_attempts, "drop_contradicted", drop_in_the_second)
     solved = solve_cameras(read(true_poses("input")[0][2:5]), PosesConfig(max_size=400))
     assert seen == [3, 3]
     assert solved.registered == (0, 1, 2) and not solved.thorough
@@ -277,11 +291,25 @@ def test_photos_of_one_camera_share_a_lens(
         focal_priors=priors,
     )
     pictures = [Picture(np.zeros((2 * height, 2 * width), np.uint8), None) for width, height in sizes]
-    lenses = guess_lenses(photos, pictures)
+    lenses = guess_lenses(photos, pictures, range(len(sizes)))
     assert len(set(lenses)) == groups
     for lens, prior in zip(lenses, priors, strict=True):
         assert lens.trusted == (prior is not None)
         assert lens.params[0] == (2 * prior if prior else 1.2 * 80), "pixels of the larger picture"
+
+
+def test_a_photo_of_another_scene_does_not_decide_whose_lens_is_whose() -> None:
+    photos = Photos(
+        images=(torch.zeros(30, 40, 3),) * 3 + (torch.zeros(40, 30, 3),),
+        names=tuple("abcd"),
+        masks=(None,) * 4,
+        paths=(Path("unused"),) * 4,
+        focal_priors=(None,) * 3 + (50.0,),
+    )
+    pictures = [Picture(np.zeros(image.shape[:2], np.uint8), None) for image in photos.images]
+    assert len(set(guess_lenses(photos, pictures, range(4)))) == 4
+    lenses = guess_lenses(photos, pictures, (0, 2))
+    assert lenses[0] == lenses[2] and len(set(lenses)) == 3, "what took the second is not known"
 
 
 def test_corners_are_followed_where_photos_are_small() -> None:
@@ -305,10 +333,10 @@ def test_three_photos_of_a_fountain_are_placed_within_half_a_degree() -> None:
     assert worst_relative_rotation(solved.cameras.camera_from_world, torch.from_numpy(np.stack(truth))) < 0.5
 
 
-def write_photo(path: Path, seed: int) -> Path:
-    """A photo of nothing: blurred noise, different for each seed."""
+def write_photo(path: Path, seed: int, size: tuple[int, int] = (320, 240)) -> Path:
+    """A photo of nothing: blurred noise, different for each seed; `size` is (width, height)."""
     import cv2
 
     noise = np.random.default_rng(seed).uniform(0, 255, (60, 80, 3)).astype(np.uint8)
-    cv2.imwrite(str(path), cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC))
+    cv2.imwrite(str(path), cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC))
     return path

@@ -6,7 +6,12 @@ import numpy as np
 import pycolmap
 import pytest
 
-from recon.methods.priors.poses_consistency import agreeing_shares, drop_contradicted, fundamental_matrix
+from recon.methods.priors.poses_consistency import (
+    agreeing_shares,
+    contested_photos,
+    drop_contradicted,
+    fundamental_matrix,
+)
 from recon.methods.priors.poses_features import Features
 
 PHOTOS = 5
@@ -44,6 +49,13 @@ def push(model: pycolmap.Reconstruction, photo: int) -> None:
     image.frame.set_cam_from_world(image.camera_id, moved)
 
 
+def scramble(made: Made, *pairs: tuple[int, int]) -> Made:
+    """Pairs whose matches fit no place: each keypoint has that of another point."""
+    model, features, matches = made
+    wrong = {pair: np.stack([matches[pair][:, 0], np.roll(matches[pair][:, 1], 7)], axis=1) for pair in pairs}
+    return model, features, matches | wrong
+
+
 def test_the_fundamental_matrix_takes_a_keypoint_to_the_line_of_its_match() -> None:
     model, features, matches = made_up()
     first, second = matches[0, 1].T
@@ -78,3 +90,22 @@ def test_two_photos_are_never_less() -> None:
         model.deregister_frame(model.images[photo + 1].frame_id)
     push(model, 1)
     assert drop_contradicted(model, features, matches) == ()
+
+
+def test_a_group_is_contested_where_half_as_many_matches_speak_against_its_place_as_for_it() -> None:
+    """100 matches a pair, 300 of each group of one, 600 between {0, 1} and the others."""
+    assert contested_photos(*made_up()) == ()
+    assert contested_photos(*scramble(made_up(), (0, 2))) == ()
+    assert contested_photos(*scramble(made_up(), (0, 2), (0, 3))) == (0,)
+    assert contested_photos(*scramble(made_up(), (0, 2), (0, 3), (0, 4), (1, 2), (1, 3))) == (0, 1)
+
+
+def test_photos_that_hang_together_by_nothing_are_contested() -> None:
+    across = [(i, j) for i, j in combinations(range(PHOTOS), 2) if (i < 2) != (j < 2)]
+    assert contested_photos(*scramble(made_up(), *across)) == (0, 1)
+
+
+def test_of_two_photos_that_contradict_each_other_the_worse_supported_is_contested() -> None:
+    model, features, matches = made_up()
+    push(model, 4)
+    assert contested_photos(model, features, matches) == (4,)
