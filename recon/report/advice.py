@@ -29,6 +29,8 @@ def advice(
     said = []
     if not done:
         said.append("The fit was stopped before its end; --resume goes on with it.")
+    if journal.caution is not None:
+        said.append(journal.caution)
     said += retakes(journal.rows)
     said += _angles(cameras, maps)
     said += _lonely(names, maps)

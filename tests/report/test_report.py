@@ -178,6 +178,15 @@ def test_lost_photos_bad_scores_and_too_small_a_step_are_told(truth: Truth):
     assert "nearly one spot" in said(truth.select(0, 0))
 
 
+def test_what_makes_the_cameras_uncertain_comes_before_photos_to_take_again(truth: Truth):
+    journal = Journal()
+    lost = PhotoRow("lost.jpg", 10, 0, False, None)
+    journal(CamerasSolved((lost,), (), "The photos show one flat surface."))
+    told = said(truth, journal)
+    assert 0 <= told.index("one flat surface") < told.index("lost.jpg")
+    assert "amiss" not in told
+
+
 def test_the_journal_passes_on_what_it_hears_and_keeps_late_losses_in_step():
     gaussians = Gaussians(
         *(torch.zeros(1, n) for n in (3, 4, 3)), torch.zeros(1), *[torch.zeros(1, 1, 3)] * 2
