@@ -59,8 +59,8 @@ def solve_cameras(
     other matches, a thorough one follows, several times slower; the better one counts. Where that is still
     so, by `matcher` auto, LightGlue's counts, if it is sure of all that it places, and these are as many: a
     scene that looks alike from two sides deceives it more than SIFT. It comes first where SIFT is sure of all
-    but the photos that it leaves out: if it does not place more, these are of something else. Photos that
-    contradict their own matches are left out of each.
+    but the photos that it leaves out: if LightGlue links these to nothing, they are of something else. Photos
+    that contradict their own matches are left out of each.
     Raises InputError if fewer than two photos can be placed: they share nothing, or no camera moved.
     """
     if len(photos) < 2:
@@ -97,7 +97,7 @@ def _best_attempt(
         other = search("lightglue")
         if other.is_better_than(best):
             return other
-        if len(other.registered) <= len(best.registered):
+        if not other.links(set(range(len(photos))) - set(best.registered)):
             return best
     if matcher == "sift":
         best = max(best, search(matcher, thorough=True), key=lambda found: found.rank)

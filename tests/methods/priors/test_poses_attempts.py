@@ -68,6 +68,16 @@ def test_a_third_of_the_matches_against_one_place_are_too_many_to_be_believed_ag
     assert search(made_up()).is_better_than(search(made_up(), 2))
 
 
+def test_of_a_search_that_leaves_a_photo_out_nothing_may_contradict_the_others() -> None:
+    """30 matches against 300 that hold 0 or 1 to the others: too few to count where all photos are placed."""
+    model, features, matches = made_up()
+    few = {(0, 1): scramble(made_up(), (0, 1))[2][0, 1][:30]}
+    made = model, features, matches | few
+    assert search(made).is_better_than(search(made_up(), 2))
+    assert not search(made, 4).is_better_than(search(made_up(), 2))
+    assert search(made_up(), 4).is_better_than(search(made_up(), 2))
+
+
 STRANGER, MISLED = 4, 3
 
 
