@@ -163,7 +163,10 @@ def _wide(data: Path) -> Iterator[PoseSet]:
         group = phone(data, name)
         for count in counts:
             yield group.select(f"wide/{name}/{count}", spread(len(group.paths), count))
+    fox = phone(data, "fox")  # before wallpaper: SIFT takes one repeat for the next
+    yield fox.select("wide/repeats/7", [1, 7, 18, 20, 28, 30, 31])
     group = temple(data)
+    yield _with_stranger(fox.select("wide/repeats/6", [1, 4, 6, 15, 18, 19]), group.paths[13])
     for first in range(2):
         chosen = [number - 1 for number in TEMPLE_RING[first::2]]
         yield group.select(f"wide/temple/{first}", chosen)
